@@ -1,0 +1,266 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// DefaultPlatform are the namespaces whose pods run the node itself and need
+// what isolation rules forbid, unless a policy says otherwise.
+var DefaultPlatform = []string{"kube-system"}
+
+// Decide judges a report. It is total and deterministic: the same policy,
+// subject and report give the same verdict whatever the order of documents or
+// findings, and one more finding never softens it.
+//
+// For each rule the strictest of the documents that select the subject and
+// name the rule wins; where none does, the catalogue's default holds. A
+// document that selects by pod label can tighten that and never soften it.
+func Decide(p *Policy, s *Subject, r Report) Verdict {
+	in := force(p, s, r)
+	v := Verdict{
+		Action: Allow, Mode: in.mode, Deferred: r.Deferred, Coverage: r.Coverage,
+		Individuals: r.Individuals, Policy: p.Digest,
+	}
+	notes := map[string]bool{}
+	for _, f := range r.Findings {
+		j := in.judge(f, notes)
+		if j.Action == Block {
+			v.Action = Block
+		}
+		v.Findings = append(v.Findings, j)
+	}
+	for _, skip := range r.Skipped {
+		action := in.skip(skip.Kind)
+		if action == Block {
+			v.Action = Block
+		}
+		v.Skipped = append(v.Skipped, JudgedSkip{Skipped: skip, Action: action})
+	}
+	for note := range notes {
+		v.Notes = append(v.Notes, note)
+	}
+	sort.Strings(v.Notes)
+	sortJudged(v.Findings)
+	slices.SortStableFunc(v.Skipped, func(a, b JudgedSkip) int {
+		return cmpAll(int(a.Action)-int(b.Action), strings.Compare(a.Where, b.Where), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Reason, b.Reason))
+	})
+	return v
+}
+
+// inForce is what a policy means for one subject at one moment.
+type inForce struct {
+	policy   *Policy
+	subject  *Subject
+	report   *Report
+	open     []*Document // select without labels: their word is the base
+	byLabel  []*Document // select by label: they only tighten
+	mode     Mode
+	deleted  Action
+	failure  [4]Action // by SkipKind
+	platform bool
+}
+
+func force(p *Policy, s *Subject, r Report) *inForce {
+	in := &inForce{policy: p, subject: s, report: &r}
+	for _, d := range p.Selected(s) {
+		if d.Selector.ByLabel() {
+			in.byLabel = append(in.byLabel, d)
+		} else {
+			in.open = append(in.open, d)
+		}
+	}
+	in.mode = in.commonMode()
+	in.deleted = in.setting(Block, func(d *Document) *Action { return d.Deleted })
+	in.failure = [4]Action{
+		Undecided:   in.setting(Block, func(d *Document) *Action { return d.Failure.Undecided }),
+		Unreadable:  in.setting(Block, func(d *Document) *Action { return d.Failure.Unreadable }),
+		Unscannable: in.setting(Warn, func(d *Document) *Action { return d.Failure.Unscannable }),
+		OutOfScope:  Audit,
+	}
+	in.platform = in.isPlatform()
+	return in
+}
+
+// commonMode is the strictest mode of the open documents, Enforce where none has one.
+func (in *inForce) commonMode() Mode {
+	mode, said := AuditOnly, false
+	for _, d := range in.open {
+		if d.Mode != nil {
+			mode, said = min(mode, *d.Mode), true
+		}
+	}
+	if !said {
+		return Enforce
+	}
+	return mode
+}
+
+// setting is the strictest word of the open documents, else the default, made
+// stricter still by what the documents by label say.
+func (in *inForce) setting(standard Action, of func(*Document) *Action) Action {
+	action, said := Audit, false
+	for _, d := range in.open {
+		if a := of(d); a != nil {
+			action, said = Stricter(action, *a), true
+		}
+	}
+	if !said {
+		action = standard
+	}
+	for _, d := range in.byLabel {
+		if a := of(d); a != nil {
+			action = Stricter(action, *a)
+		}
+	}
+	return action
+}
+
+// isPlatform: a namespace counts as the node's own only where every open
+// document that says anything names it.
+func (in *inForce) isPlatform() bool {
+	ns := in.subject.Pod.Namespace
+	if ns == "" {
+		return false
+	}
+	said := false
+	for _, d := range in.open {
+		if d.Platform == nil {
+			continue
+		}
+		said = true
+		if !slices.Contains(d.Platform, ns) {
+			return false
+		}
+	}
+	return said || slices.Contains(DefaultPlatform, ns)
+}
+
+func (in *inForce) judge(f Finding, notes map[string]bool) Judged {
+	info, own := in.info(f.Rule)
+	action := in.action(f.Rule, info, notes)
+	if f.Where.Deleted && action < in.deleted {
+		action = in.deleted
+		notes[fmt.Sprintf("deleted files: %s by policy", in.deleted)] = true
+	}
+	return Judged{Finding: f, Info: info, Action: action, OwnRule: own}
+}
+
+// action is what the documents say of a rule.
+func (in *inForce) action(rule string, info Info, notes map[string]bool) Action {
+	action, said := Audit, false
+	for _, d := range in.open {
+		if a, ok := d.Actions[rule]; ok {
+			action, said = Stricter(action, in.cap(d, a, notes)), true
+		}
+	}
+	if !said {
+		action = in.standard(rule, info, notes)
+	}
+	for _, d := range in.byLabel {
+		if a, ok := d.Actions[rule]; ok {
+			action = Stricter(action, in.cap(d, a, notes))
+		}
+	}
+	return action
+}
+
+// standard is the baseline's action; a rule that nobody knows blocks.
+func (in *inForce) standard(rule string, info Info, notes map[string]bool) Action {
+	if info.ID == "" {
+		return Block
+	}
+	action := info.Default
+	if in.platform && info.Isolation && action < Audit {
+		notes[fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))] = true
+		action = Audit
+	}
+	if in.mode == AuditOnly {
+		action = Audit
+	}
+	return action
+}
+
+// cap applies a document's mode and roll-out date to one of its actions.
+func (in *inForce) cap(d *Document, action Action, notes map[string]bool) Action {
+	mode := in.mode
+	if d.Mode != nil {
+		mode = *d.Mode
+	}
+	if mode == AuditOnly {
+		return Audit
+	}
+	if action == Block && in.report.Now.Before(d.EnforceAfter) {
+		notes[fmt.Sprintf("policy %s enforces from %s on", Printable(d.Name), d.EnforceAfter.UTC().Format("2006-01-02T15:04:05Z"))] = true
+		return Warn
+	}
+	return action
+}
+
+func (in *inForce) skip(kind SkipKind) Action {
+	if int(kind) >= len(in.failure) {
+		return Block
+	}
+	if in.mode == AuditOnly {
+		return Audit
+	}
+	return in.failure[kind]
+}
+
+// info finds a rule's documentation, and whether it is the operator's own.
+func (in *inForce) info(rule string) (info Info, own bool) {
+	if info, ok := in.policy.Catalogue[rule]; ok {
+		return info, false
+	}
+	for i := range in.policy.Documents {
+		d := &in.policy.Documents[i]
+		for _, r := range d.Rules {
+			if r.ID == rule {
+				return r.Info, true
+			}
+		}
+		for _, r := range d.FileRules {
+			if r.ID == rule {
+				return r.Info, true
+			}
+		}
+	}
+	return Info{}, false
+}
+
+// sortJudged puts what a person must read first first: blocks, the operator's
+// own rules, the gravest, the most people.
+func sortJudged(js []Judged) {
+	slices.SortFunc(js, func(a, b Judged) int {
+		return cmpAll(
+			int(a.Action)-int(b.Action),
+			boolInt(b.OwnRule)-boolInt(a.OwnRule),
+			int(a.Info.Severity)-int(b.Info.Severity),
+			b.Individuals.Point-a.Individuals.Point,
+			strings.Compare(a.Rule, b.Rule),
+			strings.Compare(a.Where.Path, b.Where.Path),
+			strings.Compare(a.Where.Field, b.Where.Field),
+			strings.Compare(a.Where.Layer, b.Where.Layer),
+			int(a.Where.Offset-b.Where.Offset),
+			strings.Compare(a.Message, b.Message),
+		)
+	})
+}
+
+func cmpAll(cmps ...int) int {
+	for _, c := range cmps {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// Policy is everything that is in force: the built-in baseline (the catalogue
+// with its default actions) and the operator's documents on top. The zero
+// value has no catalogue and blocks every finding.
+type Policy struct {
+	Digest    string // "sha256:..." over all sources, in order
+	Catalogue map[string]Info
+	Documents []Document
+}
+
+// Document is one policy of the operator's, compiled.
+type Document struct {
+	Name    string
+	Version string
+	Source  string // file and line, for messages
+	// Mode is nil where the document's kind knows none (the dialect); it then
+	// follows the other documents of the subject.
+	Mode         *Mode
+	EnforceAfter time.Time // until then block becomes warn; zero: at once
+	Selector     Selector
+	Actions      map[string]Action // rule ID -> action, for rules of the catalogue and its own
+	Rules        []Rule            // its own, over the subject
+	FileRules    []FileRule        // its own, over file names
+	Failure      Failure
+	Deleted      *Action  // for files that an upper layer deletes; nil: not said
+	Platform     []string // namespaces whose pods may need isolation rules audited; nil: not said
+}
+
+// Failure says what happens when something could not be judged; nil: not said.
+type Failure struct {
+	Undecided, Unreadable, Unscannable *Action
+}
+
+// Selector chooses subjects: AND between its keys, OR within one; empty
+// selects all. Globs are doublestar patterns, checked when compiled.
+type Selector struct {
+	Runtimes        []string
+	Namespaces      []string
+	NotNamespaces   []string
+	ImageGlobs      []string
+	ImageDigests    []string
+	PodLabels       map[string]string
+	MatchNamespace  func(namespace string) bool // nil: all
+	MatchImage      func(ref string) bool       // nil: all
+}
+
+// ByLabel says whether the selector asks for pod labels, which the pod's author
+// controls: what it selects may only tighten.
+func (s Selector) ByLabel() bool { return len(s.PodLabels) > 0 }
+
+// Selects says whether the selector chooses the subject.
+func (s Selector) Selects(sub *Subject) bool {
+	if len(s.Runtimes) > 0 && !slices.Contains(s.Runtimes, sub.Runtime) {
+		return false
+	}
+	if s.MatchNamespace != nil && !s.MatchNamespace(sub.Pod.Namespace) {
+		return false
+	}
+	if s.MatchImage != nil && !s.MatchImage(sub.Image.Ref) {
+		return false
+	}
+	if len(s.ImageDigests) > 0 && !slices.Contains(s.ImageDigests, sub.Image.Digest) {
+		return false
+	}
+	for key, want := range s.PodLabels {
+		if got, ok := sub.Pod.Labels[key]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+// Selected returns the documents that apply to the subject.
+func (p *Policy) Selected(sub *Subject) []*Document {
+	var out []*Document
+	for i := range p.Documents {
+		if d := &p.Documents[i]; d.Selector.Selects(sub) {
+			out = append(out, d)
+		}
+	}
+	return out
+}

@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Subject is the container that is being judged, as far as the asking gate can
+// see it. A field that a gate cannot fill is unknown, never compliant: Sees
+// says which fields mean something.
+type Subject struct {
+	ID      string // the runtime's container ID; empty for something at rest
+	Name    string // container name; for something at rest, the target as given
+	Gate    Gate
+	Runtime string // "cri" for kubelet's containers; empty for something at rest
+	Pod     Pod
+	Image   Image
+	Layers  []string // content keys of the root filesystem's layers, lowest first
+
+	// Spec is the OCI runtime spec; Sees says which of its sections are filled.
+	Spec *specs.Spec
+	// Ports that the container offers, as far as its image and its pod say so.
+	Ports []Port
+	// PrivilegedPod is true when the container runtime interface admits
+	// privileged containers to the pod. Meaningful with FactPrivilegedPod.
+	PrivilegedPod bool
+	Host          Host
+
+	Sees  Facts // what this gate sees
+	Later Facts // what LaterGate will see of the same container
+	// Never holds the facts that this subject does not have by its nature: an
+	// image at rest has no process. Rules that need them do not apply.
+	Never     Facts
+	LaterGate Gate
+}
+
+// Display names the subject as error lines do: namespace/container.
+func (s *Subject) Display() string {
+	name := s.Name
+	if name == "" {
+		name = s.ID
+	}
+	if s.Pod.Namespace != "" {
+		name = s.Pod.Namespace + "/" + name
+	}
+	return Printable(name)
+}
+
+// Pod identifies the Kubernetes pod of a subject; all empty outside Kubernetes.
+type Pod struct {
+	Namespace, Name, UID string
+	Labels               map[string]string
+}
+
+// Image identifies the image of a subject.
+type Image struct {
+	Ref    string // as the user wrote it
+	Digest string // of the manifest, "sha256:..."; empty when unknown
+	Config string // digest of the image config; empty when unknown
+}
+
+// Port is a port that the container offers.
+type Port struct {
+	Number   uint16
+	Protocol string // "tcp", "udp" or "sctp"
+	Field    string // where it is said: "image.config.ExposedPorts", "pod.portMappings[0]"
+	// WholePod is true when the pod offers it and which container does is not known.
+	WholePod bool
+}
+
+// Host is what rules need to know of the node, gathered by plugin/inspect so
+// that rules read no file.
+type Host struct {
+	// RealPath is each mount source with its links resolved on the host.
+	RealPath map[string]string
+	// BlockDevice holds the mount sources (as written) that are block devices.
+	BlockDevice map[string]bool
+	// OwnNamespace says for each namespace type of the spec whether the
+	// container shares it with the host.
+	OwnNamespace map[specs.LinuxNamespaceType]bool
+}
+
+// Gate names the point in a container's life at which it is judged.
+type Gate string
+
+// The gates. One container may pass several; they are joined by container ID.
+const (
+	GateCreate   Gate = "create"   // NRI CreateContainer, containerd below 2.2
+	GateValidate Gate = "validate" // NRI ValidateContainerAdjustment
+	GateStart    Gate = "start"    // NRI StartContainer
+	GateCatchUp  Gate = "catch-up" // running before phigate was; nothing is stopped
+	GateScan     Gate = "scan"     // phigate scan
+)
+
+// Facts is a set of things that a gate can see of a subject.
+type Facts uint32
+
+// The facts. Each rule names those it needs.
+const (
+	FactMounts Facts = 1 << iota
+	FactArgs
+	FactEnv
+	FactNamespaces
+	FactDevices
+	FactDeviceRules // linux.resources.devices
+	FactUser
+	FactCapabilities
+	FactNoNewPrivileges
+	FactReadonlyRoot
+	FactPropagation // linux.rootfsPropagation
+	FactPrivilegedPod
+	FactPorts          // image and pod ports
+	FactFiles          // the root filesystem
+	FactHostPaths      // Host.RealPath, Host.BlockDevice
+	FactHostNamespaces // Host.OwnNamespace
+
+	// FactSpec is all that a complete OCI runtime spec holds.
+	FactSpec = FactMounts | FactArgs | FactEnv | FactNamespaces | FactDevices | FactDeviceRules |
+		FactUser | FactCapabilities | FactNoNewPrivileges | FactReadonlyRoot | FactPropagation
+)
+
+var factNames = []string{
+	"mounts", "arguments", "environment", "namespaces", "devices", "device rules", "user",
+	"capabilities", "no_new_privileges", "read-only root", "root propagation", "privileged pod",
+	"ports", "files", "host paths", "host namespaces",
+}
+
+// Has says whether every fact of need is in f.
+func (f Facts) Has(need Facts) bool { return f&need == need }
+
+// String lists the facts for people.
+func (f Facts) String() string {
+	var names []string
+	for i, name := range factNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
