@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -243,8 +244,15 @@ func sortJudged(js []Judged) {
 			strings.Compare(a.Where.Path, b.Where.Path),
 			strings.Compare(a.Where.Field, b.Where.Field),
 			strings.Compare(a.Where.Layer, b.Where.Layer),
-			int(a.Where.Offset-b.Where.Offset),
+			cmp.Compare(a.Where.Offset, b.Where.Offset),
 			strings.Compare(a.Message, b.Message),
+			// What follows makes the order total, so that the order in which
+			// inspectors found things never shows in a record.
+			boolInt(a.Where.Deleted)-boolInt(b.Where.Deleted),
+			cmp.Compare(b.Count, a.Count),
+			cmp.Compare(b.Individuals.High, a.Individuals.High),
+			cmp.Compare(b.Individuals.Low, a.Individuals.Low),
+			strings.Compare(a.Fingerprint, b.Fingerprint),
 		)
 	})
 }

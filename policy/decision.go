@@ -15,7 +15,7 @@ import (
 type Decision struct {
 	Seq         uint64      `json:"seq,omitempty"` // place in the log, from 1; 0: not logged
 	Time        time.Time   `json:"time"`
-	Kind        string      `json:"kind"` // "verdict", "withdrawn", "policy-loaded", "policy-rejected", "start", "stop"
+	Kind        string      `json:"kind"` // "verdict", "withdrawn", "policy-loaded", "policy-rejected", "start", "stop", "log-damaged", "log-outage"
 	Gate        Gate        `json:"gate,omitempty"`
 	Target      string      `json:"target"` // namespace/container, or what was scanned
 	Container   string      `json:"container,omitempty"`
@@ -35,8 +35,11 @@ type Decision struct {
 	Policy      string      `json:"policy"`
 	Notes       []string    `json:"notes,omitempty"`
 	Message     string      `json:"message,omitempty"` // of records that are no verdicts
-	DurationMs  int64       `json:"durationMs"`
-	DurationUs  int64       `json:"durationUs"`
+	// Withdraws is the record that a "withdrawn" one takes back: its verdict was
+	// refused because it was not durable in time.
+	Withdraws  uint64 `json:"withdraws,omitempty"`
+	DurationMs int64  `json:"durationMs"`
+	DurationUs int64  `json:"durationUs"`
 	// FindingsTotal counts the findings where the record holds only the first.
 	FindingsTotal int `json:"findingsTotal,omitempty"`
 	SkippedTotal  int `json:"skippedTotal,omitempty"`
@@ -114,17 +117,19 @@ func record(j Judged) Record {
 	return r
 }
 
-// lineRules bounds the rules that the one line names, lineBytes its length.
+// lineRules bounds the rules that the one line names, lineBytes what it says of
+// them, lineName each name in it.
 const (
-	lineRules = 4
+	lineRules = 6
 	lineBytes = 900
+	lineName  = 240
 )
 
 // Line is what a refused user reads: one line that says what, where, under
 // which safeguard, and where to read more. The first 100 bytes matter most.
 func (d *Decision) Line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "phigate: blocked %s: ", d.Target)
+	fmt.Fprintf(&b, "phigate: blocked %s: ", short(d.Target))
 	parts, named := d.lineParts()
 	b.WriteString(strings.Join(parts, "; "))
 	if more := max(d.FindingsTotal, len(d.Findings)) + max(d.SkippedTotal, len(d.Skipped)) - named; more > 0 {
@@ -157,7 +162,7 @@ func (d *Decision) lineParts() (parts []string, named int) {
 	}
 	for _, k := range d.Skipped {
 		if k.Action == Block {
-			add("skipped "+k.Rule+k.Reason, fmt.Sprintf("%s: %s", k.Where, k.Reason))
+			add("skipped "+k.Rule+k.Reason, short(k.Where)+": "+short(k.Reason))
 		}
 	}
 	for _, r := range d.Findings {
@@ -171,14 +176,14 @@ func (d *Decision) lineParts() (parts []string, named int) {
 // phrase is one finding in words: what, where, how many people, which rule.
 func (r *Record) phrase() string {
 	var b strings.Builder
-	b.WriteString(r.Message)
+	b.WriteString(short(r.Message))
 	switch {
 	case r.Path != "" && r.Deleted:
-		b.WriteString(" in deleted image file " + r.Path)
+		b.WriteString(" in deleted image file " + short(r.Path))
 	case r.Path != "":
-		b.WriteString(" in image file " + r.Path)
+		b.WriteString(" in image file " + short(r.Path))
 	case r.Field != "":
-		b.WriteString(" in " + r.Field)
+		b.WriteString(" in " + short(r.Field))
 	}
 	if r.Individuals.Point > 0 {
 		fmt.Fprintf(&b, " (~%s %s)", thousands(r.Individuals.Point), plural(r.Individuals.Point, "person", "people"))
@@ -189,6 +194,17 @@ func (r *Record) phrase() string {
 	}
 	b.WriteString("]")
 	return b.String()
+}
+
+// short cuts a long name in the middle, where it says least, so that what
+// follows it is still read.
+func short(s string) string {
+	const keep = lineName / 2
+	if len(s) <= lineName {
+		return s
+	}
+	head, tail := s[:keep], s[len(s)-keep:]
+	return strings.ToValidUTF8(head, "") + "[...]" + strings.ToValidUTF8(tail, "")
 }
 
 func plural(n int, one, many string) string {

@@ -40,14 +40,14 @@ type Failure struct {
 // Selector chooses subjects: AND between its keys, OR within one; empty
 // selects all. Globs are doublestar patterns, checked when compiled.
 type Selector struct {
-	Runtimes        []string
-	Namespaces      []string
-	NotNamespaces   []string
-	ImageGlobs      []string
-	ImageDigests    []string
-	PodLabels       map[string]string
-	MatchNamespace  func(namespace string) bool // nil: all
-	MatchImage      func(ref string) bool       // nil: all
+	Runtimes       []string
+	Namespaces     []string
+	NotNamespaces  []string
+	ImageGlobs     []string
+	ImageDigests   []string
+	PodLabels      map[string]string
+	MatchNamespace func(namespace string) bool // nil: all
+	MatchImage     func(ref string) bool       // nil: all
 }
 
 // ByLabel says whether the selector asks for pod labels, which the pod's author

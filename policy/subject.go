@@ -17,6 +17,7 @@ type Subject struct {
 	Pod     Pod
 	Image   Image
 	Layers  []string // content keys of the root filesystem's layers, lowest first
+	Volumes []Volume // images that are mounted into it
 
 	// Spec is the OCI runtime spec; Sees says which of its sections are filled.
 	Spec *specs.Spec
@@ -58,6 +59,13 @@ type Image struct {
 	Ref    string // as the user wrote it
 	Digest string // of the manifest, "sha256:..."; empty when unknown
 	Config string // digest of the image config; empty when unknown
+}
+
+// Volume is an image that is mounted into the subject; its files are judged as
+// the subject's own.
+type Volume struct {
+	Destination string   // absolute path in the container
+	Layers      []string // content keys, lowest first
 }
 
 // Port is a port that the container offers.

@@ -124,7 +124,7 @@ type Verdict struct {
 	Deferred    []Deferred
 	Coverage    Coverage
 	Individuals Individuals
-	Policy      string // digest of the policy
+	Policy      string   // digest of the policy
 	Notes       []string // why an action was softened: platform namespace, roll-out
 }
 

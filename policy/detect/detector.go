@@ -48,9 +48,8 @@ type Window struct {
 	Data []byte
 }
 
-// Detectors never hold the key that makes fingerprints: they emit into a Sink.
-//
-// Sink takes what a detector finds in one file.
+// Sink takes what a detector finds in one file. Detectors never hold the key
+// that makes fingerprints: they emit into a Sink.
 type Sink struct {
 	keyed    func(identity []byte) [16]byte
 	found    *policy.Finding

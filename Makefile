@@ -1,0 +1,60 @@
+# A CI system may start make without HOME, where Go and test/setup keep what they build.
+ifeq ($(HOME),)
+export PHIGATE_CACHE ?= /var/cache/phigate
+export GOPATH ?= $(PHIGATE_CACHE)/go
+export GOCACHE ?= $(PHIGATE_CACHE)/go-build
+endif
+# runc is in /usr/sbin, which a bare environment leaves out.
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+# Static binaries that run on any node; nothing here needs a C compiler.
+export CGO_ENABLED := 0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GO := go
+FOLDERS := $(wildcard policy plugin hooks deploy test)
+# What starts a real containerd: one after the other, and never from the test cache.
+REAL = ./test/node/... ./test/e2e/...
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build test vet unit e2e demo bench-create verify fmt clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+setup: ## install runc and busybox and build containerd for the tests, where missing (root)
+	@./test/setup
+
+build: ## bin/phigate and bin/phigated, static
+	@$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./plugin/cmd/...
+
+test: setup vet unit e2e ## everything that must hold: vet, unit, architecture, CLI and end-to-end tests (root)
+
+vet: ## gofmt and go vet
+	@unformatted=$$(gofmt -l $(FOLDERS)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" $$unformatted >&2; exit 1; fi
+	@$(GO) vet ./...
+
+unit: ## the tests that need no containerd, architecture and CLI scripts included
+	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e)
+
+e2e: setup ## the tests against a real containerd and runc (root)
+	@$(GO) test -count 1 -p 1 -timeout 30m $(REAL)
+
+demo: setup build ## show the gate at work on a private containerd, then clean up (root)
+	@$(GO) run -buildvcs=false ./test/demo
+
+bench-create: setup build ## what the gate costs a container's creation and start (root)
+	@$(GO) run -buildvcs=false ./test/bench
+
+verify: ## fail when generated files or go.mod are not up to date
+	@state() { git diff HEAD; git ls-files --others --exclude-standard; }; \
+	before=$$(state | sha256sum); $(GO) generate ./...; after=$$(state | sha256sum); \
+	if [ "$$before" != "$$after" ]; then git status --short >&2; echo "generated files were out of date: commit what go generate made" >&2; exit 1; fi
+	@$(GO) mod tidy -diff
+
+fmt: ## format the Go code
+	@gofmt -w $(FOLDERS)
+
+clean: ## remove what build made; the cache of test/setup stays
+	@rm -rf bin

@@ -1,0 +1,102 @@
+// Package ask is what the commands say to phigated over its socket: HTTP/1.1
+// with JSON on a unix socket that root alone may open.
+package ask
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// StatusPath is the resource that answers with a [Status].
+const StatusPath = "/v1/status"
+
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 4 << 20
+
+// Status is how phigated is.
+type Status struct {
+	Version string        `json:"version"`
+	Started time.Time     `json:"started"`
+	Runtime RuntimeStatus `json:"runtime"`
+	Policy  PolicyStatus  `json:"policy"`
+	Scan    ScanStatus    `json:"scan"`
+	Log     LogStatus     `json:"log"`
+}
+
+// RuntimeStatus says whether phigate stands in the runtime's way.
+type RuntimeStatus struct {
+	Connected bool      `json:"connected"`
+	Name      string    `json:"name,omitempty"`
+	Gate      string    `json:"gate,omitempty"`
+	Since     time.Time `json:"since,omitzero"`
+	Error     string    `json:"error,omitempty"`
+}
+
+// PolicyStatus says what is in force.
+type PolicyStatus struct {
+	Digest   string   `json:"digest"`
+	Names    []string `json:"names"`
+	LastGood bool     `json:"lastGood"`        // what is in force is not what the files say
+	Error    string   `json:"error,omitempty"` // why what the files say is not in force
+}
+
+// ScanStatus says how far the scan of images is.
+type ScanStatus struct {
+	Idle    bool `json:"idle"`
+	Waiting int  `json:"waiting"` // layers and chains
+}
+
+// LogStatus says how the decision log is.
+type LogStatus struct {
+	Last  time.Time `json:"last,omitzero"`
+	Error string    `json:"error,omitempty"` // why nothing can be recorded, and all is refused
+}
+
+// GetStatus asks the phigated behind the socket. It takes at most 5 s.
+func GetStatus(ctx context.Context, socket string) (*Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://phigated"+StatusPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, explain(socket, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("asking phigated at %s: it answered %s", socket, resp.Status)
+	}
+	var s Status
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&s); err != nil {
+		return nil, fmt.Errorf("asking phigated at %s: its answer is not a status: %w", socket, err)
+	}
+	return &s, nil
+}
+
+// explain adds the next step to what the system says.
+func explain(socket string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("phigated does not answer at %s: is it running? (systemctl status phigated)", socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("phigated's socket %s may be opened by root alone: run this as root", socket)
+	default:
+		return fmt.Errorf("asking phigated at %s: %w", socket, err)
+	}
+}

@@ -1,0 +1,397 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/phigate/phigate/policy"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func verdict(target string) *policy.Decision {
+	return &policy.Decision{Kind: "verdict", Target: target, Verdict: policy.Allow,
+		Findings: []policy.Record{}, Skipped: []policy.SkipEntry{}}
+}
+
+func newLog(t *testing.T, path string) *Log {
+	t.Helper()
+	l, err := Open(path, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// row is what tests compare of a record.
+type row struct {
+	Seq       uint64
+	Kind      string
+	Target    string
+	Withdraws uint64
+}
+
+func rows(t *testing.T, path string) []row {
+	t.Helper()
+	var out []row
+	err := ReadFile(t.Context(), path, 0, func(_ []byte, d *policy.Decision) error {
+		out = append(out, row{d.Seq, d.Kind, d.Target, d.Withdraws})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func verdicts(n int) []row {
+	var out []row
+	for i := range n {
+		out = append(out, row{Seq: uint64(i + 1), Kind: "verdict", Target: fmt.Sprint("t", i+1)})
+	}
+	return out
+}
+
+func record(t *testing.T, l *Log, n int) {
+	t.Helper()
+	for range n {
+		if _, err := l.Record(t.Context(), verdict(fmt.Sprint("t", l.Seq()+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRecordNumbersAndKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "decisions.log")
+	l := newLog(t, path)
+	record(t, l, 3)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = newLog(t, path)
+	record(t, l, 2)
+	if diff := cmp.Diff(verdicts(5), rows(t, path)); diff != "" {
+		t.Error(diff)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir} {
+		info, err := os.Stat(name)
+		if err != nil || info.Mode() != want {
+			t.Errorf("mode of %s = %v, %v; want %v", filepath.Base(name), info.Mode(), err, want)
+		}
+	}
+	if _, err := Open(path, quiet()); err == nil {
+		t.Error("a log was opened twice")
+	}
+}
+
+func TestRecordAfterCloseIsRefused(t *testing.T) {
+	l := newLog(t, filepath.Join(t.TempDir(), "log"))
+	l.Close()
+	if _, err := l.Record(t.Context(), verdict("late")); !errors.Is(err, ErrClosed) {
+		t.Errorf("Record = %v, want ErrClosed", err)
+	}
+}
+
+func TestTimeNeverGoesBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	clock := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	l, err := open(path, quiet(), func() time.Time { return clock }, fdatasync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, l, 1)
+	high := clock
+	clock = clock.AddDate(-1, 0, 0)
+	record(t, l, 1)
+	l.Close()
+	l, err = open(path, quiet(), func() time.Time { return clock }, fdatasync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !l.Last().Equal(high) {
+		t.Errorf("Last after reopening = %v, want %v", l.Last(), high)
+	}
+	d := verdict("x")
+	if _, err := l.Record(t.Context(), d); err != nil || !d.Time.Equal(high) {
+		t.Errorf("Time = %v, %v; want %v", d.Time, err, high)
+	}
+}
+
+func TestConcurrentRecordsShareSyncs(t *testing.T) {
+	var syncs atomic.Int64
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+		syncs.Add(1)
+		time.Sleep(time.Millisecond)
+		return fdatasync(f)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const writers, each = 16, 25
+	seen := make([]atomic.Bool, writers*each+1)
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				seq, err := l.Record(t.Context(), verdict("x"))
+				if err != nil || seen[seq].Swap(true) {
+					t.Errorf("Record = %d, %v; a number given twice or an error", seq, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := len(rows(t, path)); got != writers*each {
+		t.Errorf("%d records in the log, want %d", got, writers*each)
+	}
+	if n := syncs.Load(); n > writers*each/4 {
+		t.Errorf("%d syncs for %d records of %d writers: no group commit", n, writers*each, writers)
+	}
+}
+
+func TestIdleLogSyncsOncePerRecord(t *testing.T) {
+	var syncs atomic.Int64
+	l, err := open(filepath.Join(t.TempDir(), "log"), quiet(), time.Now, func(f *os.File) error {
+		syncs.Add(1)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	record(t, l, 10)
+	if n := syncs.Load(); n != 10 {
+		t.Errorf("%d syncs for 10 records one after another", n)
+	}
+}
+
+// A disk that hangs is a sync that does not return.
+func TestHungDiskIsWithdrawn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	var hang atomic.Bool
+	release := make(chan struct{})
+	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+		if hang.Load() {
+			<-release
+		}
+		return fdatasync(f)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	record(t, l, 1)
+	hang.Store(true)
+	for _, target := range []string{"t2", "t3"} { // one in the sync, one behind it
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		began, d := time.Now(), verdict(target)
+		_, err := l.Record(ctx, d)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || d.Seq != 0 {
+			t.Fatalf("Record on a hung disk = %v, Seq %d", err, d.Seq)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Fatalf("Record on a hung disk took %v", took)
+		}
+	}
+	if l.Seq() != 1 {
+		t.Errorf("Seq = %d while the disk hangs, want 1", l.Seq())
+	}
+	hang.Store(false)
+	close(release)
+	if err := l.Wait(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	want := append(verdicts(3), row{4, "withdrawn", "t2", 2}, row{5, "withdrawn", "t3", 3})
+	if diff := cmp.Diff(want, rows(t, path)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A disk that hangs at Close keeps the lock until it answers, and no longer.
+func TestCloseOnAHungDiskLetsGoLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	release := make(chan struct{})
+	l, err := open(path, quiet(), time.Now, func(*os.File) error {
+		<-release
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.Record(gone, verdict("t1")); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Record = %v", err)
+	}
+	l.patience = 10 * time.Millisecond
+	if err := l.Close(); err == nil {
+		t.Error("Close on a hung disk said nothing")
+	}
+	if _, err := Open(path, quiet()); err == nil {
+		t.Error("the log was opened while its writer hangs")
+	}
+	close(release)
+	for range 500 {
+		if l, err = Open(path, quiet()); err == nil {
+			l.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("the log cannot be opened though the disk is back: %v", err)
+}
+
+func TestHungDiskBoundsTheQueue(t *testing.T) {
+	release := make(chan struct{})
+	l, err := open(filepath.Join(t.TempDir(), "log"), quiet(), time.Now, func(*os.File) error {
+		<-release
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	full := 0
+	for range 2*maxBatch + maxQueued {
+		if _, err := l.Record(gone, verdict("x")); errors.Is(err, ErrFull) {
+			full++
+		}
+	}
+	if full == 0 {
+		t.Error("the queue took everything")
+	}
+	close(release)
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFailedSyncEndsTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	var broken atomic.Bool
+	var after atomic.Int64
+	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+		if broken.Load() {
+			after.Add(1)
+			return unix.EIO
+		}
+		return fdatasync(f)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, l, 2)
+	broken.Store(true)
+	for range 3 {
+		d := verdict("x")
+		if seq, err := l.Record(t.Context(), d); !errors.Is(err, unix.EIO) || seq != 0 || d.Seq != 0 {
+			t.Errorf("Record on a failed disk = %d, %v", seq, err)
+		}
+	}
+	if n := after.Load(); n != 1 {
+		t.Errorf("the failed file was synced %d times, want once", n)
+	}
+	if !errors.Is(l.Err(), unix.EIO) {
+		t.Errorf("Err = %v, want EIO", l.Err())
+	}
+	l.Close()
+	l = newLog(t, path)
+	record(t, l, 1)
+	if diff := cmp.Diff(verdicts(3), rows(t, path)); diff != "" {
+		t.Errorf("after reopening: %s", diff)
+	}
+}
+
+func TestFullDiskIsSurvived(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Fatalf("mounting a small file system (root is needed): %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	path, filler := filepath.Join(dir, "log"), filepath.Join(dir, "filler")
+	l := newLog(t, path)
+	record(t, l, 2)
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("filling the file system: %v", err)
+	}
+	refused := 0
+	for range 40 { // the log's own last page has room for a few
+		d := verdict(fmt.Sprint("t", l.Seq()+1))
+		if _, err := l.Record(t.Context(), d); err != nil {
+			if !errors.Is(err, unix.ENOSPC) {
+				t.Fatal(err)
+			}
+			refused++
+		}
+	}
+	kept := l.Seq()
+	if refused == 0 {
+		t.Fatal("nothing was refused on a full disk")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	record(t, l, 1)
+	if err := l.Wait(t.Context(), kept+1); err != nil {
+		t.Fatal(err)
+	}
+	want := append(verdicts(int(kept)+1), row{Seq: kept + 2, Kind: "log-outage"})
+	if diff := cmp.Diff(want, rows(t, path)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWaitAndReadFromTheMiddle(t *testing.T) {
+	l := newLog(t, filepath.Join(t.TempDir(), "log"))
+	l.sync = func(*os.File) error { return nil } // many records
+	record(t, l, 3*stride)
+	for _, from := range []uint64{0, 1, stride, stride + 1, 2*stride + 7, 3 * stride, 3*stride + 1} {
+		next := max(from, 1)
+		err := l.Read(t.Context(), from, func(d *policy.Decision) error {
+			if d.Seq != next {
+				return fmt.Errorf("got record %d, want %d", d.Seq, next)
+			}
+			next++
+			return nil
+		})
+		if err != nil || next != 3*stride+1 {
+			t.Errorf("Read from %d ended before %d: %v", from, next, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := l.Wait(ctx, 3*stride); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait for what is not there = %v", err)
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	l, err := Open(filepath.Join(b.TempDir(), "log"), quiet())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	for b.Loop() {
+		if _, err := l.Record(b.Context(), verdict("x")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

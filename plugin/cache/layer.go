@@ -1,0 +1,299 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/gob"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// Facts are what a scan found out about a layer, besides its names.
+type Facts struct {
+	Findings []policy.Finding
+	Skipped  []policy.Skipped
+	Coverage policy.Coverage
+}
+
+// header is Facts as they are stored: gob keeps paths that are not UTF-8 as
+// they are.
+type header struct {
+	Facts  Facts
+	Names  int64
+	Chunks int
+}
+
+func readHeader(layer *bbolt.Bucket) (*header, error) {
+	raw, err := unseal(keyFacts, layer.Get(keyFacts))
+	if err != nil {
+		return nil, err
+	}
+	var h header
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&h); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrCorrupt, err)
+	}
+	return &h, nil
+}
+
+// Layer is what is known of one layer. It answers from the store, and with
+// [ErrUnknown] once the layer was dropped.
+type Layer struct {
+	store *Store
+	key   string
+	id    []byte
+	head  *header
+}
+
+// Get returns what is known of a layer, and whether anything is.
+func (s *Store) Get(key string) (*Layer, bool, error) {
+	gen := s.Generation()
+	if l := s.recent.get(key); l != nil {
+		return l, true, nil
+	}
+	var l *Layer
+	size := 0
+	err := s.view(func(keys, data *bbolt.Bucket) error {
+		id := keys.Get([]byte(key))
+		if id == nil {
+			return nil
+		}
+		layer := data.Bucket(id)
+		if layer == nil {
+			return fmt.Errorf("%w: a key without its layer", ErrCorrupt)
+		}
+		head, err := readHeader(layer)
+		if err != nil {
+			return err
+		}
+		l = &Layer{store: s, key: key, id: bytes.Clone(id), head: head}
+		size = len(layer.Get(keyFacts))
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("looking up layer %s: %w", key, err)
+	}
+	if l == nil {
+		return nil, false, nil
+	}
+	for i := range l.head.Facts.Findings {
+		l.head.Facts.Findings[i].Where.Layer = key
+	}
+	s.recent.put(key, l, size, func() bool { return gen == s.Generation() })
+	return l, true, nil
+}
+
+// Facts are the layer's findings and what was skipped. They are shared: do not
+// change them.
+func (l *Layer) Facts() *Facts { return &l.head.Facts }
+
+// Names is how many names the layer holds.
+func (l *Layer) Names() int64 { return l.head.Names }
+
+// pageChunks bounds the chunks that are copied in one transaction, so that no
+// callback runs while the store is held.
+const pageChunks = 16
+
+// Each calls fn with the layer's names, sorted with '/' as the lowest byte,
+// until it returns false.
+func (l *Layer) Each(fn func(Name) bool) error { return l.each(nil, fn) }
+
+// Under calls fn with the names below a folder, until it returns false.
+func (l *Layer) Under(folder string, fn func(Name) bool) error {
+	prefix := strings.TrimRight(folder, "/") + "/"
+	return l.each(sortKey(prefix), func(n Name) bool {
+		if strings.HasPrefix(n.Path, prefix) {
+			return fn(n)
+		}
+		return compare(n.Path, prefix) < 0
+	})
+}
+
+// each streams from the chunk that holds the key from.
+func (l *Layer) each(from []byte, fn func(Name) bool) error {
+	after := false
+	for {
+		page, last, err := l.page(from, after)
+		if err != nil {
+			return fmt.Errorf("reading names of layer %s: %w", l.key, err)
+		}
+		for _, c := range page {
+			more := true
+			err := eachName(c, func(path []byte, n *Name) bool {
+				n.Path = string(path)
+				more = fn(*n)
+				return more
+			})
+			if err != nil || !more {
+				return err
+			}
+		}
+		if last == nil {
+			return nil
+		}
+		from, after = last, true
+	}
+}
+
+// page copies chunks that begin after the key from, or else from the one that
+// holds it on. last is nil at the end.
+func (l *Layer) page(from []byte, after bool) (page [][]byte, last []byte, err error) {
+	err = l.view(func(names *bbolt.Bucket) error {
+		c := names.Cursor()
+		k, v := seek(c, from)
+		if after {
+			k, v = c.Next()
+		}
+		for ; k != nil && len(page) < pageChunks; k, v = c.Next() {
+			raw, err := unseal(k, v)
+			if err != nil {
+				return err
+			}
+			page = append(page, bytes.Clone(raw))
+			last = bytes.Clone(k)
+		}
+		if k == nil {
+			last = nil
+		}
+		return nil
+	})
+	return page, last, err
+}
+
+// seek finds the chunk that holds the key, the first one where none can.
+func seek(c *bbolt.Cursor, key []byte) (k, v []byte) {
+	k, v = c.Seek(key)
+	if k != nil && bytes.Equal(k, key) {
+		return k, v
+	}
+	if k == nil {
+		k, v = c.Last()
+	} else {
+		k, v = c.Prev()
+	}
+	if k == nil {
+		return c.First()
+	}
+	return k, v
+}
+
+// Lookup finds one name by its exact path.
+func (l *Layer) Lookup(path string) (Name, bool, error) {
+	var out Name
+	found := false
+	err := l.view(func(names *bbolt.Bucket) error {
+		k, v := seek(names.Cursor(), sortKey(path))
+		if k == nil {
+			return nil
+		}
+		raw, err := unseal(k, v)
+		if err != nil {
+			return err
+		}
+		return eachName(raw, func(p []byte, n *Name) bool {
+			if string(p) != path {
+				return true
+			}
+			out, found = *n, true
+			out.Path = path
+			return false
+		})
+	})
+	if err != nil {
+		return Name{}, false, fmt.Errorf("looking up a name in layer %s: %w", l.key, err)
+	}
+	return out, found, nil
+}
+
+func (l *Layer) view(fn func(names *bbolt.Bucket) error) error {
+	return l.store.view(func(_, data *bbolt.Bucket) error {
+		layer := data.Bucket(l.id)
+		if layer == nil {
+			return ErrUnknown
+		}
+		names := layer.Bucket(bucketNames)
+		if names == nil {
+			return fmt.Errorf("%w: a layer without names", ErrCorrupt)
+		}
+		return fn(names)
+	})
+}
+
+// recent keeps the headers that were asked for last.
+type recent struct {
+	mu    sync.Mutex
+	order []string // least recently used first
+	byKey map[string]recentLayer
+	bytes int
+}
+
+type recentLayer struct {
+	layer *Layer
+	bytes int
+}
+
+// Bounds of what is kept; a base layer of many images stays.
+const (
+	recentLayers = 512
+	recentBytes  = 8 << 20 // as stored; about three times that in memory
+)
+
+func (r *recent) get(key string) *Layer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, ok := r.byKey[key]
+	if !ok {
+		return nil
+	}
+	i := slices.Index(r.order, key)
+	copy(r.order[i:], r.order[i+1:])
+	r.order[len(r.order)-1] = key
+	return e.layer
+}
+
+// put keeps a layer while valid still holds: whoever changes what a key means
+// first changes the generation, then forgets the key.
+func (r *recent) put(key string, l *Layer, size int, valid func() bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !valid() {
+		return
+	}
+	if r.byKey == nil {
+		r.byKey = map[string]recentLayer{}
+	}
+	r.remove(key)
+	r.byKey[key] = recentLayer{layer: l, bytes: size}
+	r.order = append(r.order, key)
+	r.bytes += size
+	for len(r.order) > 1 && (len(r.order) > recentLayers || r.bytes > recentBytes) {
+		r.remove(r.order[0])
+	}
+}
+
+func (r *recent) forget(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remove(key)
+}
+
+func (r *recent) remove(key string) {
+	e, ok := r.byKey[key]
+	if !ok {
+		return
+	}
+	delete(r.byKey, key)
+	r.bytes -= e.bytes
+	i := slices.Index(r.order, key)
+	r.order = slices.Delete(r.order, i, i+1)
+}
+
+func (r *recent) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byKey, r.order, r.bytes = nil, nil, 0
+}

@@ -1,0 +1,412 @@
+// Package cache keeps the facts about layers: which names a layer holds, what
+// detectors found in it and what could not be looked at. Facts, never
+// verdicts: policy is applied when they are looked up, so that a new policy
+// re-reads no layer.
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+var (
+	// ErrCorrupt means that the file held what was never written. The store
+	// sets the file aside and goes on with an empty one.
+	ErrCorrupt = errors.New("facts cache is damaged")
+	// ErrUnknown means that a key is not in the store.
+	ErrUnknown = errors.New("layer is not in the facts cache")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("facts cache is closed")
+)
+
+// lockWait bounds the wait for another process that has the file open.
+const lockWait = time.Second
+
+// The file: one top bucket per detector set, named "set:"+set, with
+//
+//	keys  key -> id of 8 bytes      what callers ask for; several keys may share an id
+//	data  id  -> bucket             facts: header; names: first path of a chunk -> chunk
+//
+// An id that no key names is a half-written layer, removed at the next Open.
+// All values end with a CRC-32C over key and value, since bbolt checks none.
+var (
+	bucketKeys  = []byte("keys")
+	bucketData  = []byte("data")
+	bucketNames = []byte("names")
+	keyFacts    = []byte("facts")
+)
+
+// Store is the cache of one node. It is safe for concurrent use.
+type Store struct {
+	path      string
+	set       []byte
+	log       *slog.Logger
+	temporary bool
+
+	mu     sync.RWMutex // held for writing while the file is replaced
+	db     *bbolt.DB    // nil: closed
+	gen    atomic.Uint64
+	recent recent
+}
+
+// Open opens or creates the store at path for one detector set (its version
+// with the fingerprint key's ID); facts of other sets are removed. A damaged
+// file is set aside as path+".corrupt-N" and logged; a file that another
+// process holds is an error after one second.
+func Open(path, set string, log *slog.Logger) (*Store, error) {
+	s := &Store{path: path, set: []byte("set:" + set), log: log}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("opening facts cache: %w", err)
+	}
+	return s, s.start()
+}
+
+// Temporary opens a store in a new file below dir (empty: the system's
+// temporary folder), which Close deletes. Nothing in it is made durable.
+func Temporary(dir string) (*Store, error) {
+	f, err := os.CreateTemp(dir, "phigate-facts-*.db")
+	if err != nil {
+		return nil, fmt.Errorf("opening temporary facts cache: %w", err)
+	}
+	f.Close()
+	s := &Store{path: f.Name(), set: []byte("set:temporary"), log: slog.New(slog.DiscardHandler), temporary: true}
+	if err := s.start(); err != nil {
+		os.Remove(s.path)
+		return nil, err
+	}
+	return s, nil
+}
+
+// start opens the file, once more on a new one when it is damaged.
+func (s *Store) start() error {
+	db, err := s.openFile()
+	if errors.Is(err, ErrCorrupt) {
+		if err := s.setAside(err); err != nil {
+			return err
+		}
+		db, err = s.openFile()
+	}
+	if err != nil {
+		return fmt.Errorf("opening facts cache %s: %w", s.path, err)
+	}
+	s.db = db
+	return nil
+}
+
+func (s *Store) openFile() (db *bbolt.DB, err error) {
+	err = guard(func() error {
+		db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
+			Timeout: lockWait, NoSync: s.temporary, NoGrowSync: s.temporary, NoFreelistSync: s.temporary,
+			FreelistType: bbolt.FreelistMapType,
+		})
+		if err != nil {
+			return openError(err)
+		}
+		if err := db.Update(s.prepare); err != nil {
+			return err
+		}
+		return db.View(s.verify)
+	})
+	if err != nil && db != nil {
+		_ = guard(db.Close)
+		db = nil
+	}
+	return db, err
+}
+
+// openError tells damage from trouble with the system.
+func openError(err error) error {
+	var path *os.PathError
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return errors.New("another process has it open: is phigated already running with this state folder?")
+	case errors.As(err, &path), errors.As(err, &errno):
+		return err
+	}
+	return fmt.Errorf("%w: %v", ErrCorrupt, err)
+}
+
+// setAside renames the damaged file, so that it can be looked at later.
+func (s *Store) setAside(cause error) error {
+	const kept = 9
+	aside := ""
+	for n := 1; n <= kept; n++ {
+		aside = fmt.Sprintf("%s.corrupt-%d", s.path, n)
+		if _, err := os.Lstat(aside); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	if err := os.Rename(s.path, aside); err != nil {
+		return fmt.Errorf("setting damaged facts cache aside: %w", err)
+	}
+	s.log.Error("facts cache was damaged: set aside, all layers are scanned again", "file", s.path, "aside", aside, "cause", cause)
+	return nil
+}
+
+// prepare removes other detector sets and half-written layers.
+func (s *Store) prepare(tx *bbolt.Tx) error {
+	var others [][]byte
+	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		if string(name) != string(s.set) {
+			others = append(others, append([]byte(nil), name...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range others {
+		if err := tx.DeleteBucket(name); err != nil {
+			return err
+		}
+	}
+	top, err := tx.CreateBucketIfNotExists(s.set)
+	if err != nil {
+		return err
+	}
+	keys, err := top.CreateBucketIfNotExists(bucketKeys)
+	if err != nil {
+		return err
+	}
+	data, err := top.CreateBucketIfNotExists(bucketData)
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	if err := keys.ForEach(func(_, id []byte) error { used[string(id)] = true; return nil }); err != nil {
+		return err
+	}
+	var halves [][]byte
+	err = data.ForEachBucket(func(id []byte) error {
+		if !used[string(id)] {
+			halves = append(halves, append([]byte(nil), id...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range halves {
+		if err := data.DeleteBucket(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify reads everything once: each value's checksum and each layer's number
+// of names.
+func (s *Store) verify(tx *bbolt.Tx) error {
+	keys, data := tx.Bucket(s.set).Bucket(bucketKeys), tx.Bucket(s.set).Bucket(bucketData)
+	return keys.ForEach(func(_, id []byte) error {
+		layer := data.Bucket(id)
+		if len(id) != 8 || layer == nil {
+			return fmt.Errorf("%w: a key without its layer", ErrCorrupt)
+		}
+		head, err := readHeader(layer)
+		if err != nil {
+			return err
+		}
+		chunks := 0
+		err = layer.Bucket(bucketNames).ForEach(func(k, v []byte) error {
+			chunks++
+			_, err := unseal(k, v)
+			return err
+		})
+		if err == nil && chunks != head.Chunks {
+			err = fmt.Errorf("%w: names are missing", ErrCorrupt)
+		}
+		return err
+	})
+}
+
+// guard turns the panics of bbolt on a damaged file, and the faults of reading
+// beyond the end of a truncated one, into ErrCorrupt.
+func guard(fn func() error) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, r)
+		}
+	}()
+	return fn()
+}
+
+func (s *Store) view(fn func(keys, data *bbolt.Bucket) error) error {
+	return s.run(func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			top := tx.Bucket(s.set)
+			return fn(top.Bucket(bucketKeys), top.Bucket(bucketData))
+		})
+	})
+}
+
+func (s *Store) update(fn func(keys, data *bbolt.Bucket) error) error {
+	return s.run(func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			top := tx.Bucket(s.set)
+			return fn(top.Bucket(bucketKeys), top.Bucket(bucketData))
+		})
+	})
+}
+
+// run does one transaction. When it meets damage, the file is replaced by an
+// empty one, and the error says that the facts are gone.
+func (s *Store) run(fn func(*bbolt.DB) error) error {
+	s.mu.RLock()
+	db := s.db
+	var err error
+	if db == nil {
+		err = ErrClosed
+	} else {
+		err = guard(func() error { return fn(db) })
+	}
+	s.mu.RUnlock()
+	if errors.Is(err, ErrCorrupt) {
+		s.replace(db, err)
+	}
+	return err
+}
+
+func (s *Store) replace(damaged *bbolt.DB, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db != damaged { // another caller was first
+		return
+	}
+	s.db = nil
+	s.gen.Add(1)
+	s.recent.clear()
+	_ = guard(damaged.Close)
+	err := s.setAside(cause)
+	if err == nil {
+		err = s.start()
+	}
+	if err != nil {
+		s.log.Error("facts cache cannot be rebuilt: nothing is known of any layer", "cause", err)
+	}
+}
+
+// Generation changes whenever a key stops to mean what it meant, so that what
+// was computed from layers can be kept for as long as it does not.
+func (s *Store) Generation() uint64 { return s.gen.Load() }
+
+// Keys lists all keys, in the order of their bytes.
+func (s *Store) Keys() ([]string, error) {
+	var out []string
+	err := s.view(func(keys, _ *bbolt.Bucket) error {
+		return keys.ForEach(func(k, _ []byte) error {
+			out = append(out, string(k))
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing layers: %w", err)
+	}
+	return out, nil
+}
+
+// Alias lets key answer as of does. It is [ErrUnknown] when of has no facts.
+func (s *Store) Alias(key, of string) error {
+	if key == of {
+		return nil
+	}
+	err := s.update(func(keys, data *bbolt.Bucket) error {
+		id := keys.Get([]byte(of))
+		if id == nil {
+			return ErrUnknown
+		}
+		return s.point(keys, data, key, append([]byte(nil), id...))
+	})
+	if err != nil {
+		return fmt.Errorf("naming layer %s: %w", key, err)
+	}
+	return nil
+}
+
+// Drop forgets a key; unknown ones are no error.
+func (s *Store) Drop(key string) error {
+	err := s.update(func(keys, data *bbolt.Bucket) error { return s.point(keys, data, key, nil) })
+	if err != nil {
+		return fmt.Errorf("dropping layer %s: %w", key, err)
+	}
+	return nil
+}
+
+// Retain drops the keys that are not kept, and says how many.
+func (s *Store) Retain(keep map[string]bool) (dropped int, err error) {
+	all, err := s.Keys()
+	if err != nil {
+		return 0, err
+	}
+	for _, key := range all {
+		if keep[key] {
+			continue
+		}
+		if err := s.Drop(key); err != nil {
+			return dropped, err
+		}
+		dropped++
+	}
+	return dropped, nil
+}
+
+// point makes key mean id (nil: nothing) and removes the layer that it meant
+// when no other key does.
+func (s *Store) point(keys, data *bbolt.Bucket, key string, id []byte) error {
+	old := append([]byte(nil), keys.Get([]byte(key))...)
+	var err error
+	if id == nil {
+		err = keys.Delete([]byte(key))
+	} else {
+		err = keys.Put([]byte(key), id)
+	}
+	if err != nil || len(old) == 0 || string(old) == string(id) {
+		return err
+	}
+	keys.Tx().OnCommit(func() {
+		s.gen.Add(1)
+		s.recent.forget(key)
+	})
+	c := keys.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if string(v) == string(old) {
+			return nil
+		}
+	}
+	return data.DeleteBucket(old)
+}
+
+// Close closes the store; a temporary one is deleted.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	err := guard(s.db.Close)
+	s.db = nil
+	if s.temporary {
+		err = errors.Join(err, os.Remove(s.path))
+	}
+	if err != nil {
+		return fmt.Errorf("closing facts cache: %w", err)
+	}
+	return nil
+}
+
+func idBytes(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

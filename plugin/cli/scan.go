@@ -1,0 +1,285 @@
+package cli
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/cli/target"
+	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/engine"
+	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/plugin/report"
+	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/config"
+	"github.com/phigate/phigate/policy/detect/catalogue"
+	"github.com/phigate/phigate/policy/rules"
+)
+
+const scanLong = `Scan judges something at rest as the gate on a node would judge it when it runs.
+TARGET is one of
+
+  FOLDER                  a tree of files; or an OCI image layout, if it holds
+                          the file oci-layout
+  FILE                    what docker save or ctr images export writes
+  NAME:TAG, HOST/NAME@... an image in a registry, with the credentials of
+                          docker login; it is read as it comes and not kept
+  containerd://NAME       an image of this node's containerd, as unpacked
+
+in this order of guessing. Where it could be two things, say which: dir:FOLDER,
+oci:FOLDER, docker-archive:FILE, registry://NAME. Of several images in a layout
+or an archive, name one: oci:FOLDER:NAME, docker-archive:FILE:NAME or
+oci:FOLDER@sha256:... Of an image for several platforms, this machine's is taken.
+
+Judged are the files of all layers, deleted ones included, and what the image
+says of its environment, its command and its ports. With --spec, an OCI runtime
+spec (the config.json of a bundle) is judged in place of the image's environment
+and command. What an image at rest does not have, such as mounts, is not judged.
+
+Policy is the built-in baseline. With --policy the files are in force on top of
+it; with --config those that the configuration names. A policy that selects
+namespaces, pods or runtimes does not select what is at rest, and a note says so.
+
+It ends with 0 where nothing blocks, 3 where something does, 2 where the target
+or an argument is not valid, and 1 on errors of this machine.`
+
+// scan is what the command was asked for.
+type scan struct {
+	target     string
+	policies   []string
+	spec       string
+	format     string
+	config     string
+	isExplicit bool // --config was given
+	isQuiet    bool
+	out, err   io.Writer
+}
+
+func newScanCommand() *cobra.Command {
+	var s scan
+	cmd := &cobra.Command{
+		Use:   "scan TARGET",
+		Short: "Judge a folder, an archive, an image layout or an image, as the gate would",
+		Long:  scanLong,
+		Example: "  phigate scan portal.tar\n  phigate scan --policy clinic.yaml registry.example/clinic/portal:1.4\n" +
+			"  phigate scan --format json ./rootfs --spec config.json | jq .verdict",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.target, s.isExplicit = args[0], cmd.Flags().Changed("config")
+			s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if s.format != "text" && s.format != "json" {
+				return usage("--format %q: it is text or json", s.format)
+			}
+			return s.explain(s.run(cmd.Context()))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&s.policies, "policy", nil, "a policy file or a folder of them; may be given several times")
+	flags.StringVar(&s.spec, "spec", "", "an OCI runtime spec to judge as well")
+	flags.StringVar(&s.format, "format", "text", "text or json")
+	flags.StringVar(&s.config, "config", conf.DefaultPath, "phigated's configuration: its policies, and containerd's socket")
+	flags.BoolVar(&s.isQuiet, "quiet", false, "show no progress and no notes")
+	return cmd
+}
+
+// explain gives errors their exit code.
+func (s *scan) explain(err error) error {
+	var exit *ExitError
+	switch {
+	case err == nil || errors.As(err, &exit):
+		return err
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted: nothing was decided")
+	case errors.Is(err, target.ErrInput):
+		return &ExitError{ExitUsage, fmt.Errorf("scanning %s: %w", policy.Printable(target.Redact(s.target)), err)}
+	}
+	return fmt.Errorf("scanning %s: %w", policy.Printable(target.Redact(s.target)), err)
+}
+
+func (s *scan) run(ctx context.Context) (err error) {
+	began := time.Now()
+	node, err := s.node()
+	if err != nil {
+		return err
+	}
+	inForce, err := s.policy(node)
+	if err != nil {
+		return err
+	}
+	spec, err := readSpec(s.spec)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "phigate-scan-")
+	if err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	t, err := target.Open(ctx, s.target, target.Options{Containerd: node.Containerd, Mounts: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	store, err := cache.Temporary(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := s.read(ctx, t, store); err != nil {
+		return err
+	}
+	subject, notes := subjectOf(t, spec)
+	s.note(append(notes, unselected(inForce, subject)...))
+	d, err := evaluate(ctx, subject, inForce, store)
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	d.DurationMs, d.DurationUs = took.Milliseconds(), took.Microseconds() // the reading is part of it
+	return s.answer(d, t)
+}
+
+// node is the configuration of the node, or the defaults of one that has none.
+func (s *scan) node() (conf.Config, error) {
+	c, err := conf.Load(s.config)
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, fs.ErrNotExist) && !s.isExplicit:
+		return conf.Default(), nil
+	case errors.Is(err, fs.ErrPermission) && !s.isExplicit: // not root's terminal; its policies are not used
+		return conf.Default(), nil
+	}
+	return c, &ExitError{ExitUsage, err}
+}
+
+// policy compiles what was asked for on top of the baseline.
+func (s *scan) policy(node conf.Config) (*policy.Policy, error) {
+	paths := s.policies
+	if len(paths) == 0 && s.isExplicit {
+		paths = node.Policies
+	}
+	files, err := conf.ReadPolicies(paths)
+	if err != nil {
+		return nil, &ExitError{ExitUsage, err}
+	}
+	if len(files) == 0 && len(s.policies) > 0 {
+		return nil, usage("--policy: no file there ends in .yaml or .yml; name a file, or a folder that holds some")
+	}
+	compiled, problems := config.Compile(files, infos())
+	if compiled == nil {
+		return nil, usage("the policy is not valid, see also `phigate policy lint`:\n%w", config.Problems(problems.Errors()))
+	}
+	return compiled, nil
+}
+
+// note tells people what the verdict alone would not.
+func (s *scan) note(notes []string) {
+	if s.isQuiet {
+		return
+	}
+	for _, n := range notes {
+		fmt.Fprintf(s.err, "phigate: note: %s\n", n)
+	}
+}
+
+// unselected names the policies that do not apply to the subject.
+func unselected(p *policy.Policy, s *policy.Subject) []string {
+	var notes []string
+	for i := range p.Documents {
+		if d := &p.Documents[i]; !d.Selector.Selects(s) {
+			notes = append(notes, fmt.Sprintf("policy %s does not apply: its selector does not choose this target", policy.Printable(d.Name)))
+		}
+	}
+	return notes
+}
+
+// read gathers the facts of all layers, each once.
+func (s *scan) read(ctx context.Context, t *target.Target, store *cache.Store) error {
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return fmt.Errorf("making a key for fingerprints: %w", err)
+	}
+	scanner := &inspect.Scanner{Detectors: catalogue.All(), Keyed: func(identity []byte) (out [16]byte) {
+		h := hmac.New(sha256.New, secret)
+		h.Write(identity)
+		copy(out[:], h.Sum(nil))
+		return out
+	}}
+	show := newProgress(s.err, s.isQuiet, t)
+	defer show.end()
+	for i, layer := range t.Layers {
+		if _, known, err := store.Get(layer.Key); err != nil || known {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		show.layer(i+1, len(t.Layers))
+		if err := readLayer(ctx, scanner, layer, store, show.files); err != nil {
+			if len(t.Layers) > 1 {
+				err = fmt.Errorf("layer %d of %d: %w", i+1, len(t.Layers), err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func readLayer(ctx context.Context, scanner *inspect.Scanner, layer target.Layer, store *cache.Store, progress func(files, bytes int64)) error {
+	w, err := store.Begin(layer.Key)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	facts, err := scanner.Scan(ctx, layer.Tree, w, progress)
+	if err != nil {
+		return err
+	}
+	return w.Commit(*facts)
+}
+
+// unlogged is the recorder of scan: what it says of something at rest is no
+// decision of a node.
+type unlogged struct{}
+
+func (unlogged) Record(context.Context, *policy.Decision) (uint64, error) { return 0, nil }
+func (unlogged) Last() time.Time                                          { return time.Time{} }
+
+func evaluate(ctx context.Context, s *policy.Subject, p *policy.Policy, store *cache.Store) (*policy.Decision, error) {
+	e := engine.New(unlogged{},
+		&inspect.Spec{Rules: rules.All()},
+		&inspect.Files{Store: store, Rules: len(catalogue.All())})
+	e.SetPolicy(p)
+	return e.Evaluate(ctx, s)
+}
+
+// answer writes the report and gives the verdict its exit code.
+func (s *scan) answer(d *policy.Decision, t *target.Target) error {
+	if t.Config == nil { // a folder has no layers
+		for i := range d.Findings {
+			d.Findings[i].Layer = ""
+		}
+	}
+	write := func() error { return report.Text(s.out, d, colored(s.out)) }
+	if s.format == "json" {
+		write = func() error { return report.JSON(s.out, d) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if d.Verdict != policy.Allow {
+		return &ExitError{Code: ExitBlocked}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/phigate/phigate/plugin/ask"
+	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/policy"
+)
+
+const statusLong = `Status asks the phigated of this node how it is: whether it stands in the
+runtime's way, which policy is in force, how far the scan of images is, and
+whether decisions can be recorded.
+
+It ends with 0 where phigated answers, whatever it says, and with 1 where it
+does not. Programs read --format json: .runtime.connected, .policy.error and
+.log.error say whether the gate works.`
+
+func newStatusCommand() *cobra.Command {
+	var format, path string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the gate on this node is",
+		Long:  statusLong,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return usage("--format %q: it is text or json", format)
+			}
+			c, err := conf.Load(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config"):
+				c = conf.Default()
+			case err != nil:
+				return &ExitError{ExitUsage, err}
+			}
+			s, err := ask.GetStatus(cmd.Context(), c.Socket)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return statusJSON(cmd.OutOrStdout(), s)
+			}
+			return statusText(cmd.OutOrStdout(), s, time.Now())
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&path, "config", conf.DefaultPath, "phigated's configuration, which says where its socket is")
+	return cmd
+}
+
+func statusJSON(w io.Writer, s *ask.Status) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
+}
+
+// statusText is the status for people: what does not work is in capitals.
+func statusText(w io.Writer, s *ask.Status, now time.Time) error {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s  %s\n", name, policy.Printable(fmt.Sprintf(format, args...)))
+	}
+	row("phigated", "%s, up %s", s.Version, since(s.Started, now))
+	runtimeRows(row, s.Runtime, now)
+	policyRows(row, s.Policy)
+	if s.Scan.Idle && s.Scan.Waiting == 0 {
+		row("scan", "idle: all images are known")
+	} else {
+		row("scan", "in progress, %s waiting", count(s.Scan.Waiting, "layer"))
+	}
+	switch {
+	case s.Log.Error != "":
+		row("log", "FAILING: %s; nothing can be recorded, so all is refused", s.Log.Error)
+	case s.Log.Last.IsZero():
+		row("log", "empty")
+	default:
+		row("log", "last decision %s ago", since(s.Log.Last, now))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func runtimeRows(row func(name, format string, args ...any), r ask.RuntimeStatus, now time.Time) {
+	if !r.Connected {
+		row("runtime", "NOT CONNECTED: containers are not judged, unless the runtime requires phigate")
+	} else {
+		row("runtime", "connected to %s for %s", orUnknown(r.Name), since(r.Since, now))
+		row("gate", "%s", orUnknown(r.Gate))
+	}
+	if r.Error != "" {
+		row("", "%s", r.Error)
+	}
+}
+
+func policyRows(row func(name, format string, args ...any), p ask.PolicyStatus) {
+	switch {
+	case p.Digest == "":
+		row("policy", "NONE IN FORCE: everything is refused")
+	case len(p.Names) == 0:
+		row("policy", "the built-in baseline alone (%s)", p.Digest)
+	default:
+		row("policy", "%s (%s)", strings.Join(p.Names, ", "), p.Digest)
+	}
+	if p.LastGood {
+		row("", "KEPT FROM AN EARLIER START: the policy files are not in force")
+	}
+	for line := range strings.Lines(p.Error) {
+		row("", "policy files: %s", strings.TrimSpace(line))
+	}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// since is the time that has passed, to the second.
+func since(t, now time.Time) time.Duration { return max(now.Sub(t), 0).Round(time.Second) }

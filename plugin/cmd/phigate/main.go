@@ -1,0 +1,14 @@
+// Command phigate is for people: it scans what is at rest, checks policies and
+// reads the decision log.
+package main
+
+import (
+	"os"
+
+	"github.com/phigate/phigate/plugin/cli"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() { os.Exit(cli.Main(os.Args[1:], version, os.Stdout, os.Stderr)) }

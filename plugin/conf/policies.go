@@ -1,0 +1,84 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/phigate/phigate/policy/config"
+)
+
+// maxPolicies bounds how many policy files are read.
+const maxPolicies = 1000
+
+// ReadPolicies reads the files, and in folders the files *.yaml and *.yml in
+// the order of their names. A path that does not exist is an error: a policy
+// that is looked for in the wrong place must not go unnoticed.
+func ReadPolicies(paths []string) ([]config.File, error) {
+	var files []config.File
+	for _, path := range paths {
+		names, err := policyFiles(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if len(files) == maxPolicies {
+				return nil, fmt.Errorf("reading policies: there are more than %d files", maxPolicies)
+			}
+			data, err := readBounded(name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, config.File{Name: name, Data: data})
+		}
+	}
+	return files, nil
+}
+
+func policyFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading policies: %s does not exist: make it, or name another in the configuration", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading policies: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading policies: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); e.Name()[0] != '.' && (ext == ".yaml" || ext == ".yml") {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// readBounded reads at most one byte more than a policy may have; the compiler
+// says that it is too large.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold us up
+	if err != nil {
+		return nil, fmt.Errorf("reading policies: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading policies: %s is not a regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, config.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading policies: %w", err)
+	}
+	return data, nil
+}

@@ -1,0 +1,162 @@
+package containerd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxConfig bounds an image config, in bytes.
+const maxConfig = 8 << 20
+
+// Image is an image of the node, for this node's platform.
+type Image struct {
+	Name    string
+	Digest  string   // of what the name points at: an index or a manifest
+	Config  string   // digest of the image config
+	DiffIDs []string // of the uncompressed layers, lowest first
+	Chain   []string // chain IDs of the layers, lowest first
+	Ports   []string // EXPOSE: "21", "53/udp"
+}
+
+// Top is the chain ID of the whole image; empty for an image without layers.
+func (i *Image) Top() string {
+	if len(i.Chain) == 0 {
+		return ""
+	}
+	return i.Chain[len(i.Chain)-1]
+}
+
+// Images lists the images whose content is here, each config once. broken is
+// called for an image that could not be read.
+func (c *Client) Images(ctx context.Context, broken func(name string, err error)) ([]*Image, error) {
+	list, err := c.c.ImageService().List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing images: %w", plain(err))
+	}
+	seen := map[string]bool{}
+	var out []*Image
+	for _, img := range list {
+		image, err := c.image(ctx, img)
+		if err != nil {
+			broken(img.Name, err)
+			continue
+		}
+		if !seen[image.Config] {
+			seen[image.Config] = true
+			out = append(out, image)
+		}
+	}
+	return out, nil
+}
+
+// Image reads the image called name.
+func (c *Client) Image(ctx context.Context, name string) (*Image, error) {
+	img, err := c.c.ImageService().Get(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading image %s: %w", name, plain(err))
+	}
+	return c.image(ctx, img)
+}
+
+func (c *Client) image(ctx context.Context, img images.Image) (*Image, error) {
+	store := c.c.ContentStore()
+	desc, err := img.Config(ctx, store, platforms.Default())
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest of %s: %w", img.Name, plain(err))
+	}
+	out, err := c.ImageConfig(ctx, desc.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	out.Name, out.Digest = img.Name, img.Target.Digest.String()
+	return out, nil
+}
+
+// ConfigJSON is an image config as it was written, by its digest, which it is
+// compared with.
+func (c *Client) ConfigJSON(ctx context.Context, config string) ([]byte, error) {
+	d, err := digest.Parse(config)
+	if err != nil {
+		return nil, fmt.Errorf("image config has no valid digest: %w", err)
+	}
+	store := c.c.ContentStore()
+	info, err := store.Info(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("reading image config %s: %w", config, plain(err))
+	}
+	if info.Size > maxConfig {
+		return nil, fmt.Errorf("image config %s has %d bytes, more than %d", config, info.Size, maxConfig)
+	}
+	data, err := content.ReadBlob(ctx, store, ocispec.Descriptor{Digest: d, Size: info.Size})
+	if err != nil {
+		return nil, fmt.Errorf("reading image config %s: %w", config, plain(err))
+	}
+	if digest.FromBytes(data) != d {
+		return nil, fmt.Errorf("image config %s is damaged: its bytes have another digest", config)
+	}
+	return data, nil
+}
+
+// ImageConfig reads an image config by its digest; name and manifest are unknown then.
+func (c *Client) ImageConfig(ctx context.Context, config string) (*Image, error) {
+	data, err := c.ConfigJSON(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	var cfg ocispec.Image
+	if err := json.Unmarshal(data, &cfg); err != nil {
+		return nil, fmt.Errorf("image config %s is not JSON of its kind", config)
+	}
+	out := &Image{Config: config}
+	for _, id := range cfg.RootFS.DiffIDs {
+		out.DiffIDs = append(out.DiffIDs, id.String())
+	}
+	for _, id := range identity.ChainIDs(append([]digest.Digest(nil), cfg.RootFS.DiffIDs...)) {
+		out.Chain = append(out.Chain, id.String())
+	}
+	for port := range cfg.Config.ExposedPorts {
+		out.Ports = append(out.Ports, port)
+	}
+	return out, nil
+}
+
+// ImageOf finds the image of a container: by the digest of its config where the
+// runtime says it, else by name. top is the chain ID below the container, which
+// a name must still point at: it may have moved since.
+func (c *Client) ImageOf(ctx context.Context, ref, config, top string) (*Image, error) {
+	c.mu.Lock()
+	known := c.images[config]
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	image, err := c.imageOf(namespaced(ctx), ref, config)
+	if err != nil {
+		return nil, err
+	}
+	if image.Top() != top {
+		return nil, fmt.Errorf("image %s is no longer the one below the container", ref)
+	}
+	c.mu.Lock()
+	if len(c.images) >= maxRemembered {
+		clear(c.images)
+	}
+	c.images[image.Config] = image
+	c.mu.Unlock()
+	return image, nil
+}
+
+func (c *Client) imageOf(ctx context.Context, ref, config string) (*Image, error) {
+	if config != "" {
+		return c.ImageConfig(ctx, config)
+	}
+	return c.Image(ctx, ref)
+}

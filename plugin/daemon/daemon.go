@@ -1,0 +1,196 @@
+// Package daemon puts phigated together: the log, the facts, the policy, the
+// scanner in the background and the door in the runtime's way.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/phigate/phigate/plugin/ask"
+	"github.com/phigate/phigate/plugin/ask/server"
+	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/containerd"
+	"github.com/phigate/phigate/plugin/engine"
+	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/plugin/journal"
+	"github.com/phigate/phigate/plugin/nri"
+	"github.com/phigate/phigate/plugin/prescan"
+	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/catalogue"
+	"github.com/phigate/phigate/policy/rules"
+)
+
+// memoryLimit is what the garbage collector is told to stay below, in bytes. A
+// node gives the daemon 256 MiB.
+const memoryLimit = 160 << 20
+
+// Daemon is a phigated. Its parts are made by start and live as long as Run.
+type Daemon struct {
+	Config  conf.Config
+	Version string
+	Log     *slog.Logger
+
+	began    time.Time
+	recorder *recorder
+	store    *cache.Store
+	client   *containerd.Client
+	scanner  *prescan.Scanner
+	engine   *engine.Engine
+	policies *policies
+	door     *nri.Door
+}
+
+// Run is the daemon's life. It returns when ctx ends, or with an error when it
+// cannot begin: a state directory in use, a socket in use. containerd may be
+// absent; a policy may be broken: those are said, and nothing is admitted.
+func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
+	debug.SetMemoryLimit(memoryLimit)
+	d.began = time.Now().UTC()
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(); err != nil {
+		return err
+	}
+	wait, err := server.Serve(ctx, d.Config.Socket, d.status)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { d.tidy(ctx); d.scanner.Run(ctx) })
+	wg.Go(func() { d.door.Run(ctx) })
+	wg.Go(func() { d.policies.watch(ctx, reload) })
+	wg.Go(func() { d.export(ctx) })
+	wg.Go(func() { notify(ctx, d.health, d.Log) })
+	err = wait()
+	wg.Wait()
+	d.note("stop", "phigated ends")
+	return err
+}
+
+// open makes the parts, in the order in which they need each other.
+func (d *Daemon) open() error {
+	if err := os.MkdirAll(d.Config.StateDir, 0o700); err != nil {
+		return fmt.Errorf("making the state directory: %w", err)
+	}
+	var err error
+	if d.recorder, err = openRecorder(d.Config.Log(), d.Log); err != nil {
+		return err
+	}
+	key, err := loadKey(d.Config.FingerprintKey())
+	if err != nil {
+		return err
+	}
+	if d.store, err = cache.Open(d.Config.Facts(), detect.Version+"-"+key.ID(), d.Log); err != nil {
+		return err
+	}
+	if d.client, err = containerd.Open(d.Config.Containerd); err != nil {
+		return err
+	}
+	d.assemble(key)
+	d.note("start", "phigated "+d.Version+" begins")
+	d.policies.load()
+	return nil
+}
+
+func (d *Daemon) assemble(key *key) {
+	files := &inspect.Scanner{Detectors: catalogue.All(), Keyed: key.HMAC}
+	uppers := &prescan.Uppers{Store: d.store, Files: files}
+	d.scanner = prescan.New(d.client, d.store, files, uppers, d.Config.Views(), d.Log)
+	d.engine = engine.New(d.recorder,
+		&inspect.OnHost{Spec: inspect.Spec{Rules: rules.All()}},
+		&inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors)})
+	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log}
+	d.door = &nri.Door{
+		Engine: d.engine, Runtime: d.client, Layers: d.scanner, Upper: uppers, Log: d.Log,
+		SocketPath: d.Config.NRI.Socket, Name: d.Config.NRI.Name, Index: d.Config.NRI.Index,
+	}
+}
+
+// tidy gives back what a phigated that was killed has left, once containerd is
+// there.
+func (d *Daemon) tidy(ctx context.Context) {
+	for ctx.Err() == nil {
+		if _, err := d.client.Check(ctx); err == nil {
+			break
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+	if err := d.client.Tidy(ctx, d.Config.Views()); err != nil {
+		d.Log.Warn("giving back what an earlier phigated left", "error", err)
+	}
+}
+
+// export sends the log to the journal; a failure there never stops the gate.
+func (d *Daemon) export(ctx context.Context) {
+	if d.Config.Journal == "" {
+		return
+	}
+	for ctx.Err() == nil {
+		err := journal.Export(ctx, d.Config.Journal, d.recorder, d.Config.JournalCursor(), d.Log)
+		if err != nil && ctx.Err() == nil {
+			d.Log.Error("sending decisions to the journal; trying again", "error", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// note records something that is no verdict.
+func (d *Daemon) note(kind, message string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	note := &policy.Decision{Kind: kind, Message: message, Target: "phigated", Findings: []policy.Record{}, Skipped: []policy.SkipEntry{}}
+	if p := d.engine.Policy(); p != nil {
+		note.Policy = p.Digest
+	}
+	if _, err := d.recorder.Record(ctx, note); err != nil {
+		d.Log.Error("recording", "kind", kind, "error", err)
+	}
+}
+
+func (d *Daemon) status() ask.Status {
+	door := d.door.State()
+	idle, waiting := d.scanner.Idle()
+	return ask.Status{
+		Version: d.Version, Started: d.began,
+		Runtime: ask.RuntimeStatus{Connected: door.Connected, Name: door.Runtime, Gate: door.Gate, Since: door.Since, Error: door.Error},
+		Policy:  d.policies.status(),
+		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting},
+		Log:     ask.LogStatus{Last: d.recorder.Last(), Error: d.recorder.failure()},
+	}
+}
+
+// health is nil while the daemon can give verdicts: what the watchdog asks.
+func (d *Daemon) health() error {
+	if failed := d.recorder.failure(); failed != "" {
+		return errors.New(failed)
+	}
+	return nil
+}
+
+func (d *Daemon) close() error {
+	var errs []error
+	if d.client != nil {
+		errs = append(errs, d.client.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.recorder != nil {
+		errs = append(errs, d.recorder.Close())
+	}
+	return errors.Join(errs...)
+}

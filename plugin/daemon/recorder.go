@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/phigate/phigate/plugin/audit"
+	"github.com/phigate/phigate/policy"
+)
+
+// recorder is the decision log, opened again after a failure that ended it. In
+// between nothing can be recorded, and so nothing is admitted.
+type recorder struct {
+	path string
+	slog *slog.Logger
+
+	mu     sync.Mutex
+	log    *audit.Log
+	failed error
+	tried  time.Time
+}
+
+// reopenEvery spaces the tries to open a log that has failed.
+const reopenEvery = 2 * time.Second
+
+func openRecorder(path string, log *slog.Logger) (*recorder, error) {
+	l, err := audit.Open(path, log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the decision log: %w", err)
+	}
+	return &recorder{path: path, slog: log, log: l}, nil
+}
+
+// Record implements engine.Recorder.
+func (r *recorder) Record(ctx context.Context, d *policy.Decision) (uint64, error) {
+	l, err := r.current()
+	if err != nil {
+		return 0, err
+	}
+	seq, err := l.Record(ctx, d)
+	if final := l.Err(); final != nil {
+		r.fail(l, final)
+	}
+	return seq, err
+}
+
+// current is the open log; one that has failed is opened again now and then.
+func (r *recorder) current() (*audit.Log, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		return r.log, nil
+	}
+	if time.Since(r.tried) < reopenEvery {
+		return nil, r.failed
+	}
+	r.tried = time.Now()
+	_ = r.log.Close() // it has failed; what can be saved of it is saved by Open
+	l, err := audit.Open(r.path, r.slog)
+	if err != nil {
+		r.failed = fmt.Errorf("opening the decision log again: %w", err)
+		return nil, r.failed
+	}
+	r.slog.Warn("the decision log is open again")
+	r.log, r.failed = l, nil
+	return l, nil
+}
+
+func (r *recorder) fail(l *audit.Log, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.log == l && r.failed == nil {
+		r.failed, r.tried = err, time.Now()
+		r.slog.Error("the decision log has failed: nothing is admitted until it is open again", "error", err)
+	}
+}
+
+func (r *recorder) open() *audit.Log {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log
+}
+
+// failure says why nothing can be recorded, or "".
+func (r *recorder) failure() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		return ""
+	}
+	return r.failed.Error()
+}
+
+// Last implements engine.Recorder; Read, Wait and Seq are journal.Source.
+func (r *recorder) Last() time.Time { return r.open().Last() }
+
+func (r *recorder) Read(ctx context.Context, from uint64, fn func(*policy.Decision) error) error {
+	return r.open().Read(ctx, from, fn)
+}
+
+func (r *recorder) Wait(ctx context.Context, after uint64) error { return r.open().Wait(ctx, after) }
+
+func (r *recorder) Seq() uint64 { return r.open().Seq() }
+
+func (r *recorder) Close() error { return r.open().Close() }

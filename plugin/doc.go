@@ -1,0 +1,34 @@
+// Package plugin is the guard on a node. It holds no code itself; this is its map.
+//
+// The flow, the same for every door:
+//
+//	door            NRI validate / NRI start / running already / phigate scan
+//	  | builds      a policy.Subject, with the facts that this door can really see,
+//	  v             and a deadline below the runtime's own
+//	engine.Evaluate
+//	  1 inspect     rules over the spec, facts of the layers; a panic is something skipped
+//	  2 decide      policy.Decide: pure
+//	  3 record      the decision log, fdatasync; not recorded means not allowed
+//	  v
+//	verdict  ->     the door translates: an NRI error, exit code 3
+//
+// The rooms:
+//
+//	engine      Evaluate; knows no runtime
+//	inspect     runs the rules, gathers the host's facts, scans trees with the
+//	            detectors, and answers for a root filesystem from facts alone
+//	rootfs      layers, folders and tars as read-only, link-safe, bounded walks
+//	cache       facts of layers; never verdicts
+//	prescan     gathers facts in the background, from the pull of an image on
+//	containerd  what phigate reads of containerd; alone imports its client
+//	nri         the door for the kubelet's containers
+//	audit       the decision log
+//	journal     decisions to the systemd journal, never delaying a verdict
+//	report      decisions as text and JSON
+//	conf        phigated's configuration
+//	ask         what the commands ask phigated; ask/server is its side of it
+//	daemon      phigated, put together
+//	cli         phigate's commands
+//
+// The law is in package policy, which imports none of this.
+package plugin

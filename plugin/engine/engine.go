@@ -1,0 +1,109 @@
+// Package engine judges a subject: inspect, decide, record. It knows no
+// runtime, no file system and no log; inspectors and the recorder are handed
+// in, and a door hands it subjects.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// Inspector turns a subject into findings. It must return when ctx ends; what
+// it has not looked at by then it reports as skipped.
+type Inspector interface {
+	Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report
+}
+
+// Recorder makes a decision durable.
+type Recorder interface {
+	// Record returns the decision's place in the log once it is on disk. When
+	// ctx ends first it returns an error, and the recorder sees to it that a
+	// "withdrawn" record follows.
+	Record(ctx context.Context, d *policy.Decision) (seq uint64, err error)
+	// Last is the time of the newest record; zero when there is none.
+	Last() time.Time
+}
+
+// Engine evaluates subjects under the policy in force. Safe for concurrent use.
+type Engine struct {
+	inspectors []Inspector
+	recorder   Recorder
+	policy     atomic.Pointer[policy.Policy]
+	now        func() time.Time
+}
+
+// errNoPolicy is the answer to everything until a policy is in force.
+var errNoPolicy = errors.New("no policy is in force; see: phigate status")
+
+// New makes an engine that has no verdict on anything until it is given a policy.
+func New(recorder Recorder, inspectors ...Inspector) *Engine {
+	e := &Engine{inspectors: inspectors, recorder: recorder, now: time.Now}
+	e.policy.Store(&policy.Policy{})
+	return e
+}
+
+// SetPolicy puts p in force for all evaluations that begin from now on.
+func (e *Engine) SetPolicy(p *policy.Policy) { e.policy.Store(p) }
+
+// Policy returns the policy in force.
+func (e *Engine) Policy() *policy.Policy { return e.policy.Load() }
+
+// Evaluate judges the subject and records the verdict before it returns. An
+// error means that there is no verdict, and a door must refuse: nothing was
+// decided, or the decision could not be recorded.
+//
+// It returns by the end of ctx even when an inspector hangs.
+func (e *Engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error) {
+	began := e.now()
+	p := e.Policy()
+	if p.Digest == "" {
+		return nil, errNoPolicy
+	}
+	report := policy.Report{}
+	for _, in := range e.inspectors {
+		found, err := inspect(ctx, in, s, p)
+		if err != nil {
+			return nil, fmt.Errorf("judging %s: %w", s.Display(), err)
+		}
+		report.Add(found)
+	}
+	report.Now = began
+	if last := e.recorder.Last(); last.After(report.Now) {
+		report.Now = last
+	}
+	d := policy.NewDecision(s, policy.Decide(p, s, report), report.Now, e.now().Sub(began))
+	seq, err := e.recorder.Record(ctx, d)
+	if err != nil {
+		return nil, fmt.Errorf("recording the decision on %s: %w", s.Display(), err)
+	}
+	d.Seq = seq
+	return d, nil
+}
+
+// inspect runs one inspector in a goroutine of its own, so that one that hangs
+// (a mount source on a dead server) costs a goroutine and never the deadline. A
+// panic becomes something skipped; its text could hold what was read.
+func inspect(ctx context.Context, in Inspector, s *policy.Subject, p *policy.Policy) (policy.Report, error) {
+	done := make(chan policy.Report, 1)
+	mine := *s // an inspector that outlives the deadline must not share the door's copy
+	go func() {
+		defer func() {
+			if recover() != nil {
+				done <- policy.Report{Skipped: []policy.Skipped{{
+					Where: "subject", Rule: "inspector", Reason: "an inspector crashed", Kind: policy.Undecided}}}
+			}
+		}()
+		done <- in.Inspect(ctx, &mine, p)
+	}()
+	select {
+	case r := <-done:
+		return r, nil
+	case <-ctx.Done():
+		return policy.Report{}, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+	}
+}

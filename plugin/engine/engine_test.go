@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phigate/phigate/policy"
+)
+
+type inspectorFunc func(context.Context, *policy.Subject, *policy.Policy) policy.Report
+
+func (f inspectorFunc) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
+	return f(ctx, s, p)
+}
+
+type memory struct {
+	err  error
+	last time.Time
+	got  []*policy.Decision
+}
+
+func (m *memory) Record(_ context.Context, d *policy.Decision) (uint64, error) {
+	if m.err != nil {
+		return 0, m.err
+	}
+	m.got = append(m.got, d)
+	return uint64(len(m.got)), nil
+}
+
+func (m *memory) Last() time.Time { return m.last }
+
+func clean(context.Context, *policy.Subject, *policy.Policy) policy.Report { return policy.Report{} }
+
+func TestEvaluate(t *testing.T) {
+	finding := func(context.Context, *policy.Subject, *policy.Policy) policy.Report {
+		return policy.Report{Findings: []policy.Finding{{Rule: "r", Message: "m"}}}
+	}
+	crash := func(context.Context, *policy.Subject, *policy.Policy) policy.Report { panic("123-45-6789") }
+	known := &policy.Policy{Digest: "sha256:1", Catalogue: map[string]policy.Info{"r": {ID: "r", Default: policy.Warn}}}
+	tests := []struct {
+		name    string
+		inspect inspectorFunc
+		policy  *policy.Policy
+		want    policy.Action
+	}{
+		{"clean_is_allowed", clean, known, policy.Allow},
+		{"warning_is_allowed", finding, known, policy.Allow},
+		{"an_unknown_rule_blocks", finding, &policy.Policy{Digest: "sha256:2"}, policy.Block},
+		{"a_crash_blocks", crash, known, policy.Block},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := &memory{}
+			e := New(log, tt.inspect)
+			e.SetPolicy(tt.policy)
+			d, err := e.Evaluate(t.Context(), &policy.Subject{ID: "c1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Verdict != tt.want || d.Seq != 1 || len(log.got) != 1 {
+				t.Errorf("verdict %v, seq %d, %d records; want %v, 1, 1", d.Verdict, d.Seq, len(log.got), tt.want)
+			}
+			if strings.Contains(d.Line(), "6789") {
+				t.Error("the panic's text reached the answer")
+			}
+		})
+	}
+}
+
+func TestEvaluateHasNoVerdict(t *testing.T) {
+	hang := func(context.Context, *policy.Subject, *policy.Policy) policy.Report { select {} }
+	disk := errors.New("disk gone")
+	tests := []struct {
+		name    string
+		inspect inspectorFunc
+		log     *memory
+		want    error
+	}{
+		{"an_inspector_hangs", hang, &memory{}, context.DeadlineExceeded},
+		{"the_log_fails", clean, &memory{err: disk}, disk},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			e := New(tt.log, tt.inspect)
+			e.SetPolicy(&policy.Policy{Digest: "sha256:1"})
+			d, err := e.Evaluate(ctx, &policy.Subject{ID: "c1"})
+			if d != nil || !errors.Is(err, tt.want) {
+				t.Errorf("got decision %v, error %v; want none and %v", d != nil, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestTimeNeverRunsBack(t *testing.T) {
+	future := time.Now().Add(time.Hour)
+	e := New(&memory{last: future}, inspectorFunc(clean))
+	e.SetPolicy(&policy.Policy{Digest: "sha256:1"})
+	d, err := e.Evaluate(t.Context(), &policy.Subject{})
+	if err != nil || !d.Time.Equal(future) {
+		t.Errorf("time is not that of the newest record (error %v)", err)
+	}
+}
+
+func TestWithoutAPolicyNothingIsDecided(t *testing.T) {
+	d, err := New(&memory{}, inspectorFunc(clean)).Evaluate(t.Context(), &policy.Subject{})
+	if d != nil || !errors.Is(err, errNoPolicy) {
+		t.Errorf("got decision %v, error %v; want none and %v", d != nil, err, errNoPolicy)
+	}
+}

@@ -1,0 +1,188 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// GatherHost fills s.Host with what rules need of the node: where the mounts'
+// sources really lie, which of them are block devices, and which namespaces
+// are the host's own. It adds FactHostPaths and FactHostNamespaces to s.Sees
+// only where every answer was had; one that could not be had leaves the fact
+// out, so that rules defer or are skipped instead of passing.
+//
+// Root is "/" on a node: phigated runs in the host's mount, process and network
+// namespaces and compares with /proc/1/ns, or with its own where it may not read
+// those; so its unit must not give it namespaces of its own (PrivateNetwork).
+// Links are resolved within root.
+//
+// It stops between two mounts when ctx ends. It cannot stop within one: asking
+// for a path on a dead network file system hangs in the kernel. Where that
+// matters, run it on a copy of the subject in a goroutine of its own and take
+// the copy's Host and Sees only if it returns in time.
+func GatherHost(ctx context.Context, s *policy.Subject, root string) {
+	if s.Spec == nil {
+		return
+	}
+	if s.Sees.Has(policy.FactMounts) {
+		real, disks, ok := hostPaths(ctx, s.Spec.Mounts, root)
+		s.Host.RealPath, s.Host.BlockDevice = real, disks
+		s.Sees &^= policy.FactHostPaths
+		if ok {
+			s.Sees |= policy.FactHostPaths
+		}
+	}
+	if s.Sees.Has(policy.FactNamespaces) {
+		own, ok := hostNamespaces(ctx, s.Spec.Linux, root)
+		s.Host.OwnNamespace = own
+		s.Sees &^= policy.FactHostNamespaces
+		if ok {
+			s.Sees |= policy.FactHostNamespaces
+		}
+	}
+}
+
+// hostPaths resolves the sources of mounts. A source that does not exist is
+// taken as far as its folders do: the runtime will create it there or fail.
+func hostPaths(ctx context.Context, mounts []specs.Mount, root string) (real map[string]string, disks map[string]bool, ok bool) {
+	real, disks, ok = map[string]string{}, map[string]bool{}, true
+	for _, m := range mounts {
+		if ctx.Err() != nil {
+			return real, disks, false
+		}
+		if !strings.HasPrefix(m.Source, "/") { // "proc", or relative to a bundle
+			continue
+		}
+		if _, done := real[m.Source]; done {
+			continue
+		}
+		path, disk, err := hostPath(root, m.Source)
+		if err != nil {
+			ok = false
+			continue
+		}
+		real[m.Source] = path
+		if disk {
+			disks[m.Source] = true
+		}
+	}
+	return real, disks, ok
+}
+
+func hostPath(root, source string) (path string, disk bool, err error) {
+	full, err := securejoin.SecureJoin(root, source)
+	if err != nil {
+		return "", false, err
+	}
+	info, err := os.Lstat(full) // no link is left in it
+	if err != nil && !securejoin.IsNotExist(err) {
+		return "", false, err
+	}
+	disk = err == nil && info.Mode()&fs.ModeDevice != 0 && info.Mode()&fs.ModeCharDevice == 0
+	rel, err := filepath.Rel(root, full)
+	if err != nil {
+		return "", false, err
+	}
+	return filepath.Join("/", rel), disk, nil
+}
+
+// hostNamespaceFiles are the names below /proc/PID/ns, namespaces(7).
+var hostNamespaceFiles = map[specs.LinuxNamespaceType]string{
+	specs.PIDNamespace: "pid", specs.NetworkNamespace: "net", specs.MountNamespace: "mnt", specs.IPCNamespace: "ipc",
+	specs.UTSNamespace: "uts", specs.UserNamespace: "user", specs.CgroupNamespace: "cgroup", specs.TimeNamespace: "time",
+}
+
+// hostNamespaces says of each kind whether the spec leaves the container in
+// the host's: it does not name the kind, or joins the host's by its path.
+func hostNamespaces(ctx context.Context, linux *specs.Linux, root string) (own map[specs.LinuxNamespaceType]bool, ok bool) {
+	own, ok = map[specs.LinuxNamespaceType]bool{}, true
+	for kind := range hostNamespaceFiles {
+		own[kind] = true
+	}
+	if linux == nil {
+		return own, true
+	}
+	for _, ns := range linux.Namespaces {
+		if ctx.Err() != nil {
+			return own, false
+		}
+		own[ns.Type] = false
+		if ns.Path == "" { // a new one
+			continue
+		}
+		same, err := hostSameNamespace(root, ns)
+		if err != nil {
+			ok = false
+			continue
+		}
+		own[ns.Type] = same
+	}
+	return own, ok
+}
+
+var errHostNamespace = errors.New("unknown kind of namespace")
+
+// hostSameNamespace compares by device and inode, which is what a namespace's
+// identity is (namespaces(7)). The links in /proc lead where no path does, so
+// they are followed by the kernel and not within root.
+func hostSameNamespace(root string, ns specs.LinuxNamespace) (bool, error) {
+	name, known := hostNamespaceFiles[ns.Type]
+	if !known {
+		return false, errHostNamespace
+	}
+	host, err := os.Stat(filepath.Join(root, "proc/1/ns", name))
+	if errors.Is(err, fs.ErrPermission) {
+		// PID 1 has a capability that we lack (ptrace(2), access mode checking).
+		host, err = os.Stat(filepath.Join(root, "proc/self/ns", name))
+	}
+	if err != nil {
+		return false, err
+	}
+	joined, err := os.Stat(filepath.Join(root, ns.Path))
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(host, joined), nil
+}
+
+// The inodes that Linux gives the namespaces it starts with: enum init_ns_ino
+// and its forerunners in include/linux/proc_ns.h, the same since Linux 3.8.
+const (
+	hostIPCInode  = 0xEFFFFFFF
+	hostUTSInode  = 0xEFFFFFFE
+	hostUserInode = 0xEFFFFFFD
+	hostPIDInode  = 0xEFFFFFFC
+)
+
+// hostNamespace is the host's namespace of a kind: that of process 1. A kernel
+// may forbid even root to look there, where process 1 has capabilities that we
+// have not (ptrace(2), access mode checking); then it is our own, as long as
+// those of ours whose identity is fixed are the host's.
+func hostNamespace(root, name string) (fs.FileInfo, error) {
+	info, err := os.Stat(filepath.Join(root, "proc/1/ns", name))
+	if !errors.Is(err, fs.ErrPermission) {
+		return info, err
+	}
+	for name, inode := range map[string]uint64{"ipc": hostIPCInode, "uts": hostUTSInode, "user": hostUserInode, "pid": hostPIDInode} {
+		own, err := os.Stat(filepath.Join(root, "proc/self/ns", name))
+		if err != nil {
+			return nil, err
+		}
+		if own.Sys().(*syscall.Stat_t).Ino != inode {
+			return nil, errHostUnknown
+		}
+	}
+	return os.Stat(filepath.Join(root, "proc/self/ns", name))
+}
+
+var errHostUnknown = errors.New("process 1 cannot be looked at, and phigated does not run in the host's namespaces")

@@ -1,0 +1,154 @@
+package journal
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// The journal's priorities, as syslog has them.
+const (
+	critical = 2
+	failure  = 3
+	warning  = 4
+	notice   = 5
+	info     = 6
+)
+
+// Class is a kind of entry: its fixed MESSAGE_ID, explained by the catalogue in
+// deploy/journald, and its priority.
+type Class struct {
+	Name     string
+	ID       string // 128 bits, hex
+	Priority int
+}
+
+// Classes lists every kind of entry. The last stands for kinds of record that
+// have none of their own.
+func Classes() []Class {
+	return []Class{
+		{"block", "8f4d8c26e73eac049c73f1170056cdb4", warning},
+		{"allow", "f0e8ff2c4481ad0c5a128c3cd441d482", info},
+		{"allow-with-findings", "4fd4b0662954077d6a290de4a764febc", notice},
+		{"withdrawn", "24adb57b3c50694ba2c2dad9fcb33e7a", warning},
+		{"policy-loaded", "1c8d0d40969f7f71184cac18750cd338", notice},
+		{"policy-rejected", "12dbc3fed52970462a0df2e26f665d73", failure},
+		{"start", "9a5d4865fdace74789c2326e06432004", notice},
+		{"stop", "6b0e86cdb47302116e5822cd5dcc5298", notice},
+		{"log-damaged", "3c5b00d7c8c349c97fd349e80abf2f26", critical},
+		{"log-outage", "7a6a005883191c5b3657010f66bb89ca", critical},
+		{"record", "d0b7c1f5a2e94c3f8f6a9e2b71c4d836", info},
+	}
+}
+
+func classOf(d *policy.Decision) Class {
+	name := d.Kind
+	if isVerdict(d) {
+		name = "block"
+		if d.Verdict != policy.Block {
+			name = "allow"
+			if len(d.Findings) > 0 {
+				name = "allow-with-findings"
+			}
+		}
+	}
+	classes := Classes()
+	if i := slices.IndexFunc(classes, func(c Class) bool { return c.Name == name }); i >= 0 {
+		return classes[i]
+	}
+	return classes[len(classes)-1]
+}
+
+func isVerdict(d *policy.Decision) bool { return d.Kind == "verdict" }
+
+// maxRepeated bounds a repeated field: journald keeps at most 1,024 fields of
+// one entry and drops all of it beyond.
+const maxRepeated = 400
+
+// Fields is the decision as a journal entry. Names are stable.
+func Fields(d *policy.Decision) []Field {
+	class := classOf(d)
+	fs := entry{
+		{"MESSAGE", message(d)},
+		{"MESSAGE_ID", class.ID},
+		{"PRIORITY", strconv.Itoa(class.Priority)},
+		{"SYSLOG_IDENTIFIER", "phigate"},
+		{"PHIGATE_SEQ", strconv.FormatUint(d.Seq, 10)},
+		{"PHIGATE_KIND", d.Kind},
+	}
+	fs.add("PHIGATE_GATE", string(d.Gate))
+	fs.add("PHIGATE_CONTAINER_ID", d.Container)
+	fs.add("PHIGATE_POD", d.Pod)
+	fs.add("PHIGATE_POD_UID", d.PodUID)
+	fs.add("PHIGATE_NAMESPACE", d.Namespace)
+	fs.add("PHIGATE_IMAGE", d.Image)
+	fs.add("PHIGATE_IMAGE_DIGEST", d.ImageDigest)
+	fs.add("PHIGATE_POLICY_DIGEST", d.Policy)
+	if d.Withdraws > 0 {
+		fs.add("PHIGATE_WITHDRAWS", strconv.FormatUint(d.Withdraws, 10))
+	}
+	if isVerdict(d) {
+		fs.verdict(d)
+	}
+	return fs
+}
+
+type entry []Field
+
+func (fs *entry) add(name, value string) {
+	if value != "" {
+		*fs = append(*fs, Field{name, value})
+	}
+}
+
+func (fs *entry) verdict(d *policy.Decision) {
+	fs.add("PHIGATE_ACTION", d.Verdict.String())
+	fs.add("PHIGATE_MODE", d.Mode.String())
+	gravest := policy.Informational
+	var rules, citations []string
+	for _, r := range d.Findings {
+		gravest = min(gravest, r.Severity)
+		rules = addNew(rules, r.Rule)
+		for _, c := range r.Citations {
+			citations = addNew(citations, c)
+		}
+	}
+	if len(d.Findings) > 0 {
+		fs.add("PHIGATE_SEVERITY", gravest.String())
+	}
+	for _, r := range rules {
+		fs.add("PHIGATE_RULE", r)
+	}
+	for _, c := range citations {
+		fs.add("PHIGATE_CITATION", c)
+	}
+	fs.add("PHIGATE_COVERAGE", fmt.Sprintf("files=%d bytes=%d rules=%d skipped=%d deferred=%d",
+		d.Coverage.Files, d.Coverage.Bytes, d.Coverage.Rules, max(d.SkippedTotal, len(d.Skipped)), len(d.Deferred)))
+	fs.add("PHIGATE_DURATION_US", strconv.FormatInt(d.DurationUs, 10))
+}
+
+func addNew(list []string, s string) []string {
+	if len(list) >= maxRepeated || slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// message is the entry's one line for people.
+func message(d *policy.Decision) string {
+	switch {
+	case !isVerdict(d):
+		return policy.Printable(strings.TrimSpace(fmt.Sprintf("phigate: %s: %s", d.Kind, d.Message)))
+	case d.Verdict == policy.Block:
+		return d.Line()
+	}
+	findings, skipped := max(d.FindingsTotal, len(d.Findings)), max(d.SkippedTotal, len(d.Skipped))
+	text := fmt.Sprintf("phigate: allowed %s", d.Target)
+	if findings > 0 || skipped > 0 {
+		text += fmt.Sprintf(": %d findings below block, %d skipped", findings, skipped)
+	}
+	return fmt.Sprintf("%s; see: phigate decisions %d", text, d.Seq)
+}

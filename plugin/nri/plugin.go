@@ -1,0 +1,240 @@
+// Package nri is the door for containers that the kubelet starts: an NRI
+// plugin. It translates NRI's events into subjects, and verdicts into NRI's
+// errors; it decides nothing itself.
+//
+// What it relies on, measured on containerd 2.4.2 and read in 1.7 to 2.4: an
+// error blocks on every version; silence, on most, admits. So it answers
+// before 80 % of the runtime's request timeout and, without a verdict, with an
+// error. NRI calls hold one lock for the whole node, so nothing is scanned and
+// nothing is waited for here: facts are looked up.
+package nri
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/containerd/nri/pkg/api"
+	"github.com/containerd/nri/pkg/stub"
+
+	"github.com/phigate/phigate/plugin/containerd"
+	"github.com/phigate/phigate/policy"
+)
+
+// Evaluator judges and records; package engine.
+type Evaluator interface {
+	Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error)
+}
+
+// Runtime reads what containerd knows; package containerd.
+type Runtime interface {
+	Root(ctx context.Context, key string) (*containerd.Root, error)
+	Sandbox(ctx context.Context, id string) (*containerd.Sandbox, error)
+	Container(ctx context.Context, id string) (*containerd.Record, error)
+	ImageOf(ctx context.Context, ref, config, top string) (*containerd.Image, error)
+}
+
+// Layers names the facts of a root filesystem; package prescan.
+type Layers interface {
+	Layers(root *containerd.Root) (keys []string, warm bool)
+}
+
+// Upper judges the writable folder of a container; package prescan.
+type Upper interface {
+	// Scan gathers the facts of what is in the folder and returns the key they
+	// are kept under, or "" for a folder that holds nothing.
+	Scan(ctx context.Context, container, folder string) (key string, err error)
+	// Same returns the key that Scan gave for the container, if the folder
+	// holds nothing else by now.
+	Same(ctx context.Context, container, folder string) (key string, err error)
+	// Forget drops what is kept of the container.
+	Forget(container string)
+}
+
+// Door is the NRI plugin. Its exported methods are called by the NRI stub; Run
+// is for the daemon.
+type Door struct {
+	Engine  Evaluator
+	Runtime Runtime
+	Layers  Layers
+	Upper   Upper
+	Log     *slog.Logger
+
+	SocketPath  string
+	Name, Index string
+
+	mu      sync.Mutex
+	budget  time.Duration // for one answer
+	later   bool          // the runtime has StartContainer after the first gate
+	gate    policy.Gate   // the first gate: validate, or create below containerd 2.2
+	state   State
+	judged  map[string]string // container ID -> policy digest, of containers known to run
+	catchUp chan []running
+}
+
+// State is what the door says of itself.
+type State struct {
+	Connected bool      `json:"connected"`
+	Runtime   string    `json:"runtime,omitempty"` // "containerd v2.4.2"
+	Gate      string    `json:"gate,omitempty"`
+	Since     time.Time `json:"since,omitzero"`
+	Error     string    `json:"error,omitempty"` // why it is not connected
+}
+
+// defaultTimeout is NRI's request timeout where the runtime says none.
+const defaultTimeout = stub.DefaultRequestTimeout
+
+// budgetOf is how long one answer may take: 80 % of the request timeout.
+func budgetOf(timeout time.Duration) time.Duration {
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	return timeout * 8 / 10
+}
+
+// State tells whether the door stands in the runtime's way.
+func (d *Door) State() State {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state
+}
+
+// Configure is called by the runtime once, after registration.
+func (d *Door) Configure(_ context.Context, _, runtime, version string) (api.EventMask, error) {
+	gate, events, err := subscription(runtime, version)
+	if err != nil {
+		d.Log.Error("this runtime cannot be guarded", "runtime", runtime, "version", version, "error", err)
+		return 0, err
+	}
+	d.mu.Lock()
+	d.gate = gate
+	d.state = State{Connected: true, Runtime: runtime + " " + version, Gate: string(gate), Since: time.Now().UTC()}
+	d.mu.Unlock()
+	return events, nil
+}
+
+// Synchronize is called once after Configure with all that runs already. It
+// shares NRI's time limit and cannot veto, so it only takes note.
+func (d *Door) Synchronize(_ context.Context, pods []*api.PodSandbox, ctrs []*api.Container) ([]*api.ContainerUpdate, error) {
+	d.takeNote(pods, ctrs)
+	return nil, nil
+}
+
+// ValidateContainerAdjustment is the first gate from containerd 2.2 on. The
+// snapshot exists by then, the container's record does not. It sees the
+// pristine container and the sum of what all plugins want changed. A runtime
+// refuses the container on an error, on a hang and on a crash.
+func (d *Door) ValidateContainerAdjustment(ctx context.Context, req *api.ValidateContainerAdjustmentRequest) error {
+	return d.answer(ctx, policy.GateValidate, req.GetPod(), req.GetContainer(), req.GetAdjust())
+}
+
+// CreateContainer is the first gate below containerd 2.2, which knows no
+// validation. What plugins with a higher index adjust is not seen here; the
+// full spec is judged at the start.
+func (d *Door) CreateContainer(ctx context.Context, pod *api.PodSandbox, ctr *api.Container) (*api.ContainerAdjustment, []*api.ContainerUpdate, error) {
+	return nil, nil, d.answer(ctx, policy.GateCreate, pod, ctr, nil)
+}
+
+// StartContainer is the second gate: the record with the full spec is there,
+// and user code has not run. An error stops the start; a timeout would not.
+func (d *Door) StartContainer(ctx context.Context, pod *api.PodSandbox, ctr *api.Container) error {
+	return d.answer(ctx, policy.GateStart, pod, ctr, nil)
+}
+
+// RemoveContainer lets go of what is remembered of the container.
+func (d *Door) RemoveContainer(_ context.Context, _ *api.PodSandbox, ctr *api.Container) error {
+	d.Upper.Forget(ctr.GetId())
+	d.mu.Lock()
+	delete(d.judged, ctr.GetId())
+	d.mu.Unlock()
+	return nil
+}
+
+// answer judges at one gate. Whatever goes wrong on the way is an error, and
+// an error refuses the container.
+func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox, ctr *api.Container, adjust *api.ContainerAdjustment) (err error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, d.answerWithin(), errLate)
+	defer cancel()
+	name := policy.Printable(pod.GetNamespace() + "/" + ctr.GetName())
+	defer func() {
+		if recover() != nil { // its text could hold what was being judged
+			err = errors.New("the gate crashed")
+		}
+		if err != nil {
+			err = refusal(name, err)
+			d.Log.Warn("refused", "gate", string(gate), "container", ctr.GetId(), "answer", err, "took", time.Since(began).Round(time.Microsecond))
+		}
+	}()
+	subject, err := within(ctx, func() (*policy.Subject, error) { return d.subject(ctx, gate, pod, ctr, adjust) })
+	if err != nil {
+		return err
+	}
+	decision, err := d.Engine.Evaluate(ctx, subject)
+	if err != nil {
+		return err
+	}
+	if gate == policy.GateStart {
+		d.remember(ctr.GetId(), decision.Policy)
+	}
+	if decision.Verdict != policy.Allow {
+		return blocked{decision.Line()}
+	}
+	return nil
+}
+
+// errLate is why an answer ends without a verdict when time is up.
+var errLate = errors.New("no verdict in time")
+
+// blocked is a verdict's one line, which is complete as it stands.
+type blocked struct{ line string }
+
+func (b blocked) Error() string { return b.line }
+
+// refusal words an error without a verdict for the person who reads it.
+func refusal(name string, err error) error {
+	var b blocked
+	if errors.As(err, &b) {
+		return b
+	}
+	return fmt.Errorf("phigate: refused %s: no verdict: %w; see: journalctl -u phigated", name, err)
+}
+
+// answerWithin is the time for one answer.
+func (d *Door) answerWithin() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.budget <= 0 {
+		return budgetOf(0)
+	}
+	return d.budget
+}
+
+// within returns fn's result, or ctx's end where fn hangs.
+func within[T any](ctx context.Context, fn func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if recover() != nil {
+				var zero T
+				done <- result{zero, errors.New("the gate crashed")}
+			}
+		}()
+		v, err := fn()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,365 @@
+// Package prescan gathers the facts of image layers before a container needs
+// them: in the background, with low priority, from the moment that a layer is
+// committed while its image is still being pulled, and for all images at start.
+// Creating a container is then a look-up.
+//
+// One worker scans one layer at a time. A create that meets a layer without
+// facts is not made to wait; it is told how far the scan is, and the layer is
+// taken next ([Scanner.Layers]).
+package prescan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/containerd"
+	"github.com/phigate/phigate/plugin/inspect"
+)
+
+// Scanner scans the layers of one containerd. Safe for concurrent use.
+type Scanner struct {
+	Client *containerd.Client
+	Store  *cache.Store
+	Files  *inspect.Scanner
+	Uppers *Uppers // whose facts are kept when those of vanished layers are dropped
+	Mounts string  // a folder for read-only mounts of snapshots that are not layered
+	Log    *slog.Logger
+
+	mu       sync.Mutex
+	queue    []task
+	wake     chan struct{}
+	diffs    map[string]string    // chain ID -> diff ID, as image configs say
+	progress map[string]*progress // by layer key: waiting, running or failed
+	synced   bool                 // the images of the node have been seen since the last connection
+}
+
+// task is a chain of snapshots to gather the facts of.
+type task struct {
+	snapshotter, name string
+	urgent            bool
+}
+
+// progress is how far the scan of one layer is.
+type progress struct {
+	total, done int64
+	failed      string    // why the last try ended without facts
+	tried       time.Time // when it did
+}
+
+// New makes a scanner; Run does its work.
+func New(c *containerd.Client, store *cache.Store, files *inspect.Scanner, uppers *Uppers, mounts string, log *slog.Logger) *Scanner {
+	return &Scanner{
+		Client: c, Store: store, Files: files, Uppers: uppers, Mounts: mounts, Log: log,
+		wake: make(chan struct{}, 1), diffs: map[string]string{}, progress: map[string]*progress{},
+	}
+}
+
+// Run watches containerd and scans until ctx ends.
+func (s *Scanner) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.watch(ctx) })
+	wg.Go(func() { s.work(ctx) })
+	wg.Wait()
+}
+
+// watch follows containerd's events and sees to it, after each connection, that
+// what happened in between is not missed.
+func (s *Scanner) watch(ctx context.Context) {
+	said := ""
+	for ctx.Err() == nil {
+		err := s.Client.Watch(ctx, func() {
+			said = ""
+			s.Log.Info("watching containerd's images")
+			s.setSynced(false)
+			s.add(task{}) // the task without a name reads all images
+		}, s.handle)
+		if ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			s.Log.Warn("containerd's events are not to be had; trying again", "error", err)
+		}
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+func (s *Scanner) handle(e containerd.Event) {
+	switch {
+	case e.Committed != nil:
+		s.add(task{snapshotter: e.Committed.Snapshotter, name: e.Committed.Name})
+	default:
+		s.add(task{})
+	}
+}
+
+// add queues a task; one that waits already is not queued again.
+func (s *Scanner) add(t task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, q := range s.queue {
+		if q.snapshotter == t.snapshotter && q.name == t.name {
+			if t.urgent && !q.urgent {
+				s.queue = append(s.queue[:i], s.queue[i+1:]...)
+				s.queue = append([]task{t}, s.queue...)
+			}
+			return
+		}
+	}
+	if t.urgent || t.name == "" {
+		s.queue = append([]task{t}, s.queue...)
+	} else {
+		s.queue = append(s.queue, t)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Scanner) next() (task, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return task{}, false
+	}
+	t := s.queue[0]
+	s.queue = s.queue[1:]
+	return t, true
+}
+
+// work takes one task after the other, on a thread of low priority.
+func (s *Scanner) work(ctx context.Context) {
+	lower := lowPriority()
+	if err := lower(false); err != nil {
+		s.Log.Warn("scanning runs with ordinary priority", "error", err)
+	}
+	for {
+		t, ok := s.next()
+		if !ok {
+			select {
+			case <-s.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		_ = lower(t.urgent)
+		if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
+			s.Log.Error("scanning", "snapshot", cmp.Or(t.name, "all images"), "error", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (s *Scanner) do(ctx context.Context, t task) error {
+	if t.name == "" {
+		return s.sync(ctx)
+	}
+	return s.scan(ctx, t)
+}
+
+// sync reads all images: their diff IDs, and which layers have no facts yet.
+// Facts of layers that are gone are dropped.
+func (s *Scanner) sync(ctx context.Context) error {
+	images, err := s.Client.Images(ctx, func(name string, err error) {
+		s.Log.Debug("an image cannot be read and is not scanned before it is used", "image", name, "error", err)
+	})
+	if err != nil {
+		return err
+	}
+	s.learn(images)
+	names, err := s.Client.Snapshotters(ctx)
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{}
+	for _, key := range s.Uppers.Keys() {
+		keep[key] = true
+	}
+	for _, snapshotter := range names {
+		if err := s.syncSnapshotter(ctx, snapshotter, images, keep); err != nil {
+			return err
+		}
+	}
+	if n, err := s.Store.Retain(keep); err != nil {
+		return err
+	} else if n > 0 {
+		s.Log.Info("dropped the facts of layers that are gone", "layers", n)
+	}
+	s.forgetFailures(keep)
+	s.setSynced(true)
+	return nil
+}
+
+// forgetFailures drops what is remembered of failed scans of layers that are gone.
+func (s *Scanner) forgetFailures(keep map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, p := range s.progress {
+		if p.failed != "" && !keep[key] {
+			delete(s.progress, key)
+		}
+	}
+}
+
+func (s *Scanner) syncSnapshotter(ctx context.Context, snapshotter string, images []*containerd.Image, keep map[string]bool) error {
+	committed, err := s.Client.Committed(ctx, snapshotter)
+	if err != nil {
+		return err
+	}
+	here := map[string]bool{}
+	for _, name := range committed {
+		here[name] = true
+		for _, key := range s.keysOf(snapshotter, name) {
+			keep[key] = true
+		}
+	}
+	for _, image := range images {
+		if top := image.Top(); here[top] {
+			root := &containerd.Root{Snapshotter: snapshotter, Chain: image.Chain}
+			if _, cold := s.keys(root); len(cold) > 0 {
+				s.add(task{snapshotter: snapshotter, name: top})
+			}
+		}
+	}
+	return nil
+}
+
+// learn takes the diff IDs from image configs. A chain ID is the digest of the
+// diff IDs below it, so that a config can only say what is true of it.
+func (s *Scanner) learn(images []*containerd.Image) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, image := range images {
+		for i, chainID := range image.Chain {
+			s.diffs[chainID] = image.DiffIDs[i]
+		}
+	}
+}
+
+func (s *Scanner) setSynced(to bool) {
+	s.mu.Lock()
+	s.synced = to
+	s.mu.Unlock()
+}
+
+// Idle says whether all that is known to be there has been scanned.
+func (s *Scanner) Idle() (idle bool, waiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	running := 0
+	for _, p := range s.progress {
+		if p.failed == "" {
+			running++
+		}
+	}
+	return s.synced && len(s.queue) == 0 && running == 0, len(s.queue) + running
+}
+
+// Layers returns the keys under which the facts of a root filesystem's layers
+// are kept, lowest first. Layers without facts are scanned next.
+func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
+	keys, cold := s.keys(root)
+	if len(cold) == 0 {
+		return keys, true
+	}
+	if !s.justFailed(cold) {
+		s.add(task{snapshotter: root.Snapshotter, name: root.Chain[len(root.Chain)-1], urgent: true})
+	}
+	return keys, false
+}
+
+// retryAfter spaces the tries of a layer whose scan failed.
+const retryAfter = 3 * time.Second
+
+func (s *Scanner) justFailed(keys []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		if p := s.progress[key]; p != nil && p.failed != "" && time.Since(p.tried) < retryAfter {
+			return true
+		}
+	}
+	return false
+}
+
+// keys names the layers' facts, and those of them that are not there.
+func (s *Scanner) keys(root *containerd.Root) (keys, cold []string) {
+	chain := root.Chain
+	if !root.Layered() && len(chain) > 0 {
+		chain = chain[len(chain)-1:]
+	}
+	for _, name := range chain {
+		key, ok := s.find(root.Snapshotter, name)
+		keys = append(keys, key)
+		if !ok {
+			cold = append(cold, key)
+		}
+	}
+	return keys, cold
+}
+
+// find looks for facts of a layer under each of its keys.
+func (s *Scanner) find(snapshotter, name string) (key string, ok bool) {
+	candidates := s.keysOf(snapshotter, name)
+	for _, key := range candidates {
+		if _, ok, err := s.Store.Get(key); err == nil && ok {
+			return key, true
+		}
+	}
+	return candidates[0], false
+}
+
+// keysOf: a layer's content is the same below any parents, so that the diff ID
+// is the better key; where it is not known, snapshotter and chain ID are.
+func (s *Scanner) keysOf(snapshotter, name string) []string {
+	own := snapshotter + "@" + name
+	if !(&containerd.Root{Snapshotter: snapshotter}).Layered() {
+		return []string{own}
+	}
+	s.mu.Lock()
+	diff, ok := s.diffs[name]
+	s.mu.Unlock()
+	if !ok {
+		return []string{own}
+	}
+	return []string{diff, own}
+}
+
+// Cold says in words how far the scan of the layers without facts is.
+func (s *Scanner) Cold(keys []string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var done, total int64
+	for _, key := range keys {
+		p := s.progress[key]
+		if p == nil {
+			continue
+		}
+		if p.failed != "" {
+			return "the image could not be scanned: " + p.failed
+		}
+		done, total = done+min(p.done, p.total), total+p.total
+	}
+	percent := int64(0)
+	if total > 0 {
+		percent = min(99, done*100/total)
+	}
+	return fmt.Sprintf("scan in progress, %d %%", percent)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// errVanished is given where a layer went away while it was read.
+var errVanished = errors.New("the layer went away while it was scanned")

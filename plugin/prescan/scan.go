@@ -1,0 +1,178 @@
+package prescan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/phigate/phigate/plugin/containerd"
+	"github.com/phigate/phigate/plugin/rootfs"
+)
+
+// scan gathers the facts of every layer of the task's chain that has none.
+func (s *Scanner) scan(ctx context.Context, t task) error {
+	chain, err := s.Client.Chain(ctx, t.snapshotter, t.name)
+	if errors.Is(err, containerd.ErrNotFound) {
+		return nil // removed since
+	}
+	if err != nil {
+		return err
+	}
+	root := &containerd.Root{Snapshotter: t.snapshotter, Chain: chain}
+	_, cold := s.keys(root)
+	if len(cold) == 0 {
+		return nil
+	}
+	s.announce(ctx, root, cold)
+	err = s.scanChain(ctx, root)
+	if err != nil {
+		s.fail(cold, err)
+	} else {
+		s.finish(cold)
+	}
+	return err
+}
+
+// scanChain holds the snapshot for reading and scans its layers, lowest first.
+func (s *Scanner) scanChain(ctx context.Context, root *containerd.Root) (err error) {
+	view, err := s.Client.View(ctx, root.Snapshotter, root.Chain[len(root.Chain)-1], s.Mounts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, view.Close(context.WithoutCancel(ctx))) }()
+	if view.Merged != "" {
+		return s.scanOne(ctx, root.Snapshotter, root.Chain[len(root.Chain)-1], rootfs.Dir(view.Merged), view.Merged)
+	}
+	for i, name := range view.Chain {
+		if err := s.scanOne(ctx, root.Snapshotter, name, rootfs.Layer(view.Folders[i]), view.Folders[i]); err != nil {
+			return fmt.Errorf("layer %d of %d: %w", i+1, len(view.Chain), err)
+		}
+	}
+	return nil
+}
+
+// scanOne gathers the facts of one layer, unless they are there.
+func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree rootfs.Tree, folder string) error {
+	key, known := s.find(snapshotter, name)
+	own := snapshotter + "@" + name
+	if known {
+		return s.alias(own, key)
+	}
+	began := time.Now()
+	w, err := s.Store.Begin(key)
+	if err != nil {
+		return err
+	}
+	facts, err := s.Files.Scan(ctx, tree, w, func(_, bytes int64) { s.advance(key, bytes) })
+	if err == nil {
+		_, err = os.Lstat(folder)
+		if errors.Is(err, os.ErrNotExist) {
+			err = errVanished
+		}
+	}
+	if err != nil {
+		w.Abort()
+		return err
+	}
+	if err := w.Commit(*facts); err != nil {
+		return fmt.Errorf("keeping the facts: %w", err)
+	}
+	s.finish([]string{key, own})
+	s.Log.Info("scanned a layer", "layer", key, "files", facts.Coverage.Files, "bytes", facts.Coverage.Bytes,
+		"findings", len(facts.Findings), "skipped", len(facts.Skipped), "took", time.Since(began).Round(time.Millisecond))
+	return s.alias(own, key)
+}
+
+// alias lets a layer be found by snapshotter and chain ID too, since at the
+// next start that is all that is known of it until the images are read.
+func (s *Scanner) alias(own, key string) error {
+	if own == key {
+		return nil
+	}
+	return s.Store.Alias(own, key)
+}
+
+// announce makes the layers' progress known before their scan begins.
+func (s *Scanner) announce(ctx context.Context, root *containerd.Root, cold []string) {
+	waits := map[string]bool{}
+	for _, key := range cold {
+		waits[key] = true
+	}
+	chain := root.Chain
+	if !root.Layered() {
+		chain = chain[len(chain)-1:]
+	}
+	for _, name := range chain {
+		key, _ := s.find(root.Snapshotter, name)
+		if !waits[key] {
+			continue
+		}
+		size, _ := s.Client.LayerSize(ctx, root.Snapshotter, name) // unknown: progress stays at 0
+		s.mu.Lock()
+		s.progress[key] = &progress{total: size}
+		s.mu.Unlock()
+	}
+}
+
+func (s *Scanner) advance(key string, done int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.progress[key]; p != nil {
+		p.done = done
+	}
+}
+
+func (s *Scanner) finish(keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		delete(s.progress, key)
+	}
+}
+
+// fail remembers why the layers have no facts; those that got theirs before
+// the failure are finished.
+func (s *Scanner) fail(keys []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		if p := s.progress[key]; p != nil {
+			p.failed, p.tried = err.Error(), time.Now()
+		}
+	}
+}
+
+// Priorities of Linux: ioprio_set(2), setpriority(2).
+const (
+	ioprioWhoProcess = 1
+	ioprioIdle       = 3 << 13
+	ioprioLowest     = 2<<13 | 7 // best effort, the last of eight
+	niceBackground   = 19
+	niceUrgent       = 5
+)
+
+// lowPriority binds the calling goroutine to a thread of its own and returns a
+// function that sets how much that thread holds back: in the background it
+// takes what nobody else wants; while a container waits, a little more.
+func lowPriority() func(urgent bool) error {
+	runtime.LockOSThread()
+	tid := unix.Gettid()
+	return func(urgent bool) error {
+		nice, io := niceBackground, ioprioIdle
+		if urgent {
+			nice, io = niceUrgent, ioprioLowest
+		}
+		if err := unix.Setpriority(unix.PRIO_PROCESS, tid, nice); err != nil {
+			return fmt.Errorf("setting the priority of the scanning thread: %w", err)
+		}
+		if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(tid), uintptr(io)); errno != 0 {
+			return fmt.Errorf("setting the I/O priority of the scanning thread: %w", errno)
+		}
+		return nil
+	}
+}

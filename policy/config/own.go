@@ -1,0 +1,212 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// ownPolicy is our own kind as it is written.
+type ownPolicy struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name     located[string] `json:"name"`
+		Version  string          `json:"version"`
+		Override later           `json:"override"`
+	} `json:"metadata"`
+	Spec *ownSpec `json:"spec"`
+}
+
+type ownSpec struct {
+	Description  string            `json:"description"`
+	Mode         modeWord          `json:"mode"`
+	EnforceAfter located[string]   `json:"enforceAfter"`
+	Extends      []located[string] `json:"extends"`
+	Failure      struct {
+		Undecided   *actionWord `json:"undecided"`
+		Unreadable  *actionWord `json:"unreadable"`
+		Unscannable *actionWord `json:"unscannable"`
+	} `json:"failure"`
+	Deleted    *actionWord       `json:"deleted"`
+	Platform   []located[string] `json:"platformNamespaces"`
+	Selector   ownSelector       `json:"selector"`
+	Rules      []ownRule         `json:"rules"`
+	PHIVolumes later             `json:"phiVolumes"`
+	Thresholds later             `json:"thresholds"`
+	Override   later             `json:"override"`
+}
+
+type ownRule struct {
+	placed
+	ID        located[string] `json:"id"`
+	Action    *actionWord     `json:"action"`
+	Title     later           `json:"title"`
+	Severity  later           `json:"severity"`
+	Cites     later           `json:"cites"`
+	Condition later           `json:"condition"`
+	Message   later           `json:"message"`
+	Fix       later           `json:"fix"`
+	Params    later           `json:"parameters"`
+	Override  later           `json:"override"`
+}
+
+// own compiles a document of our own kind.
+func (c *compiler) own(src *source, doc *node) {
+	var p ownPolicy
+	before := len(src.problems)
+	src.decode(doc, &p)
+	named := c.name(src, doc, p.Metadata.Name)
+	if p.Spec == nil {
+		if len(src.problems) == before {
+			src.problem(doc.at, "spec is missing")
+		}
+		return
+	}
+	spec := p.Spec
+	d := policy.Document{
+		Name: p.Metadata.Name.Value, Version: p.Metadata.Version, Source: place(src, doc.at),
+		Mode: &spec.Mode.value, EnforceAfter: src.enforceAfter(spec.EnforceAfter),
+		Selector: spec.Selector.compile(src), Actions: c.actions(src, spec.Rules),
+		Failure: policy.Failure{
+			Undecided: spec.Failure.Undecided.action(), Unreadable: spec.Failure.Unreadable.action(),
+			Unscannable: spec.Failure.Unscannable.action(),
+		},
+		Deleted: spec.Deleted.action(), Platform: src.platform(spec.Platform),
+	}
+	src.extends(spec.Extends)
+	if d.Selector.ByLabel() {
+		c.labelled = append(c.labelled, labelled{src, spec, d.Actions})
+	}
+	if named {
+		c.documents = append(c.documents, d)
+	}
+}
+
+// actions reads the rules that a document names, by ID or row number.
+func (c *compiler) actions(src *source, rules []ownRule) map[string]policy.Action {
+	actions := map[string]policy.Action{}
+	for _, r := range rules {
+		if !r.ID.Set {
+			src.problem(r.at, "id is missing: which rule of the catalogue is meant?")
+			continue
+		}
+		id := c.ruleID(r.ID.Value)
+		switch _, twice := actions[id]; {
+		case id == "":
+			src.suggest(r.ID.at, r.ID.Value, append(slices.Clone(c.ids), slices.Sorted(maps.Keys(c.byAlias))...),
+				"rule %s is not in the catalogue; `phigate rules` lists it", shown(r.ID.Value))
+		case twice:
+			src.problem(r.ID.at, "rule %s stands twice in this policy", shown(id))
+		case r.Action == nil:
+			src.problem(r.ID.at, "action is missing: block, warn or audit")
+		default:
+			actions[id] = r.Action.value
+		}
+	}
+	return actions
+}
+
+// ruleID finds a rule of the catalogue; empty where there is none.
+func (c *compiler) ruleID(name string) string {
+	if _, ok := c.catalogue[name]; ok {
+		return name
+	}
+	return c.byAlias[name]
+}
+
+func (s *source) extends(names []located[string]) {
+	for _, name := range names {
+		switch name.Value {
+		case "hipaa-baseline": // always in force
+		case "hipaa-strict", "nprm-2025", "example":
+			s.problem(name.at, "this version does not have %s yet; hipaa-baseline, which always applies, is the only one", shown(name.Value))
+		default:
+			s.suggest(name.at, name.Value, []string{"hipaa-baseline"}, "%s is no built-in policy; hipaa-baseline is the only one", shown(name.Value))
+		}
+	}
+}
+
+// enforceAfter reads a date (midnight UTC) or a moment.
+func (s *source) enforceAfter(at located[string]) time.Time {
+	if !at.Set || at.Value == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, at.Value); err == nil {
+			return t
+		}
+	}
+	s.problem(at.at, "enforceAfter must be a date such as 2026-12-15 or a moment such as 2026-12-15T06:00:00Z, and here is %s", shown(at.Value))
+	return time.Time{}
+}
+
+// platform reads the namespaces of the node's own pods. It keeps an empty list
+// apart from none: that says that no namespace is the platform's.
+func (s *source) platform(names []located[string]) []string {
+	if names == nil {
+		return nil
+	}
+	out := []string{}
+	for _, name := range names {
+		if !plainNamespace(name.Value) {
+			s.problem(name.at, "platformNamespaces takes whole names of namespaces, and here is %s", shown(name.Value))
+			continue
+		}
+		out = append(out, name.Value)
+	}
+	return out
+}
+
+// plainNamespace: RFC 1123 labels, as Kubernetes demands of namespaces.
+func plainNamespace(name string) bool {
+	if name == "" || len(name) > 63 {
+		return false
+	}
+	for _, r := range name {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// labelled is a document that selects by pod label, checked once all are read.
+type labelled struct {
+	src     *source
+	spec    *ownSpec
+	actions map[string]policy.Action
+}
+
+// checkLabelled refuses what looks like softening by pod label. Labels are the
+// pod author's, so [policy.Decide] lets them tighten alone; saying so here
+// spares the operator a policy that does nothing.
+func (c *compiler) checkLabelled() {
+	base := map[string]policy.Action{}
+	for id, info := range c.catalogue {
+		base[id] = info.Default
+	}
+	for _, d := range c.documents {
+		for id, action := range d.Actions {
+			if !d.Selector.ByLabel() {
+				base[id] = max(base[id], action)
+			}
+		}
+	}
+	for _, l := range c.labelled {
+		if l.spec.Mode.value == policy.AuditOnly {
+			l.src.problem(l.spec.Mode.at, "a policy that selects by pod label can only tighten, so mode audit has no effect; select by namespace or image")
+		}
+		if len(l.spec.Platform) > 0 {
+			l.src.problem(l.spec.Platform[0].at, "a policy that selects by pod label can only tighten, so it cannot name platformNamespaces")
+		}
+		for _, r := range l.spec.Rules {
+			id := c.ruleID(r.ID.Value)
+			if action, ok := l.actions[id]; ok && action > base[id] {
+				l.src.problem(r.Action.at, "a policy that selects by pod label can only tighten, and rule %s has action %s without it", shown(id), base[id])
+			}
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// ownSelector chooses subjects: AND between its keys, OR within one, and an
+// empty list says nothing.
+type ownSelector struct {
+	Runtimes   []located[string] `json:"runtimes"`
+	Namespaces struct {
+		In    []located[string] `json:"in"`
+		NotIn []located[string] `json:"notIn"`
+	} `json:"namespaces"`
+	PodLabels struct {
+		MatchLabels      map[string]string `json:"matchLabels"`
+		MatchExpressions later             `json:"matchExpressions"`
+	} `json:"podLabels"`
+	Images struct {
+		Match   []located[string] `json:"match"`
+		Digests []located[string] `json:"digests"`
+	} `json:"images"`
+	When later `json:"when"`
+}
+
+// runtimes that a selector may name.
+var runtimes = [...]string{"cri", "ctr", "nerdctl", "docker", "podman", "buildkit"}
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func (o *ownSelector) compile(src *source) policy.Selector {
+	sel := policy.Selector{
+		Namespaces: src.globs(o.Namespaces.In), NotNamespaces: src.globs(o.Namespaces.NotIn),
+		ImageGlobs: src.globs(o.Images.Match), PodLabels: o.PodLabels.MatchLabels,
+	}
+	for _, r := range o.Runtimes {
+		if !slices.Contains(runtimes[:], r.Value) {
+			src.suggest(r.at, r.Value, runtimes[:], "runtime %s is not known; known are %s", shown(r.Value), listed(runtimes[:], "and"))
+		}
+		sel.Runtimes = append(sel.Runtimes, r.Value)
+	}
+	for _, digest := range o.Images.Digests {
+		if !digestForm.MatchString(digest.Value) {
+			src.problem(digest.at, "a digest is sha256: and 64 hexadecimal digits, and here is %s", shown(digest.Value))
+		}
+		sel.ImageDigests = append(sel.ImageDigests, digest.Value)
+	}
+	if in, not := sel.Namespaces, sel.NotNamespaces; len(in)+len(not) > 0 {
+		sel.MatchNamespace = func(namespace string) bool {
+			return (len(in) == 0 || anyGlob(in, namespace)) && !anyGlob(not, namespace)
+		}
+	}
+	if globs := sel.ImageGlobs; len(globs) > 0 {
+		sel.MatchImage = func(ref string) bool {
+			return slices.ContainsFunc(refForms(ref), func(form string) bool { return anyGlob(globs, form) })
+		}
+	}
+	return sel
+}
+
+// refForms are an image reference as written, without its digest, and without
+// its tag: a glob may be meant for any of them.
+func refForms(ref string) []string {
+	forms := []string{ref}
+	if at := strings.LastIndexByte(ref, '@'); at >= 0 {
+		ref = ref[:at]
+		forms = append(forms, ref)
+	}
+	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
+		forms = append(forms, ref[:colon])
+	}
+	return forms
+}
+
+func anyGlob(globs []string, text string) bool {
+	for _, glob := range globs {
+		if ok, err := doublestar.Match(glob, text); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *source) globs(from []located[string]) []string {
+	var out []string
+	for _, g := range from {
+		if s.glob(g.at, g.Value) {
+			out = append(out, g.Value)
+		}
+	}
+	return out
+}
+
+// Limits of a glob: braces multiply the time that matching takes.
+const (
+	maxGlob   = 256 // bytes
+	maxBraces = 4
+)
+
+// glob checks a doublestar pattern.
+func (s *source) glob(at position, glob string) bool {
+	switch {
+	case glob == "":
+		s.problem(at, "an empty glob matches nothing; leave it out")
+	case len(glob) > maxGlob || strings.Count(glob, "{") > maxBraces:
+		s.problem(at, "the glob is too long; %d bytes and %d braces are accepted", maxGlob, maxBraces)
+	case !doublestar.ValidatePattern(glob):
+		s.problem(at, "%s is not a valid glob; known are *, **, ?, [a-z] and {one,other}", shown(glob))
+	default:
+		return true
+	}
+	return false
+}

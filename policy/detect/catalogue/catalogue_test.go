@@ -1,0 +1,37 @@
+package catalogue_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/phigate/phigate/policy/detect/catalogue"
+)
+
+// TestAll proves that each detector is documented and has its own name.
+func TestAll(t *testing.T) {
+	id := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	row := regexp.MustCompile(`^(PHI|SEC)-[0-9]{3}$`)
+	seen := map[string]bool{}
+	for _, d := range catalogue.All() {
+		t.Run(d.ID, func(t *testing.T) {
+			if !id.MatchString(d.ID) {
+				t.Errorf("ID %q is not kebab-case", d.ID)
+			}
+			for _, name := range append([]string{d.ID}, d.Aliases...) {
+				if seen[name] {
+					t.Errorf("%s is used twice", name)
+				}
+				seen[name] = true
+			}
+			if len(d.Aliases) != 1 || !row.MatchString(d.Aliases[0]) {
+				t.Errorf("aliases are %q, want one row of the catalogue", d.Aliases)
+			}
+			if d.Title == "" || d.Rationale == "" || d.Fix == "" || len(d.Cites) == 0 || d.Open == nil {
+				t.Error("title, rationale, fix, citation or Open is missing")
+			}
+			if d.Isolation {
+				t.Error("what is in a file is no isolation rule")
+			}
+		})
+	}
+}

@@ -1,0 +1,252 @@
+package detecttest
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/phigate/phigate/policy/detect"
+)
+
+// Option says what else is known of a sample.
+type Option func(*options)
+
+type options struct {
+	secrets       []string
+	before, after []byte
+	padded, wide  bool
+	people        int
+}
+
+// Secrets are the sample's sensitive values. No piece of five bytes or more
+// between blanks and punctuation of any may stand in a result.
+func Secrets(values ...string) Option { return func(o *options) { o.secrets = values } }
+
+// Padding is what may stand before and after the sample without changing what
+// is found, except for its offset.
+func Padding(before, after []byte) Option {
+	return func(o *options) { o.before, o.after, o.padded = before, after, true }
+}
+
+// UTF16 says that the sample is text that must be found in UTF-16 too.
+func UTF16() Option { return func(o *options) { o.wide = true } }
+
+// People is how many people the sample is about.
+func People(n int) Option { return func(o *options) { o.people = n } }
+
+// Accept runs the tests that every detector must pass. The detector must find
+// something in the sample; failures never print any of it.
+func Accept(t *testing.T, d detect.Detector, sample []byte, path string, opts ...Option) {
+	t.Helper()
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	a := &acceptance{detector: d, sample: sample, path: path, options: o}
+	if a.want = Run(d, path, sample); a.want.Finding == nil {
+		t.Fatalf("%s: nothing found in the sample", d.ID)
+	}
+	if got := a.want.Finding.Individuals.Point; got != o.people {
+		t.Errorf("%s: %d people, want %d", d.ID, got, o.people)
+	}
+	t.Run("split", a.split)
+	t.Run("windows", a.windows)
+	t.Run("truncation", a.truncation)
+	t.Run("padding", a.padding)
+	t.Run("hole", a.hole)
+	t.Run("huge_line", a.hugeLine)
+	t.Run("empty", a.empty)
+	t.Run("noise", a.noise)
+	t.Run("utf16", a.utf16)
+	t.Run("no_leak", a.noLeak)
+}
+
+type acceptance struct {
+	options
+	detector detect.Detector
+	sample   []byte
+	path     string
+	want     Result
+}
+
+// same compares with what was found in one window.
+func (a *acceptance) same(t *testing.T, got Result, how string, at int) bool {
+	t.Helper()
+	if diff := cmp.Diff(a.want, got); diff != "" {
+		t.Errorf("%s: %s %d changes the result (-want +got):\n%s", a.detector.ID, how, at, diff)
+		return false
+	}
+	return true
+}
+
+// split cuts the sample in two at every position.
+func (a *acceptance) split(t *testing.T) {
+	for i := 1; i < len(a.sample); i++ {
+		if !a.same(t, Run(a.detector, a.path, a.sample, i, len(a.sample)), "a split at", i) {
+			return
+		}
+	}
+}
+
+// windows cuts the sample in many, of one size and of random sizes.
+func (a *acceptance) windows(t *testing.T) {
+	for size := 1; size <= 64; size++ {
+		if !a.same(t, Run(a.detector, a.path, a.sample, size), "windows of", size) {
+			return
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 200 {
+		sizes := make([]int, 1+random.IntN(16))
+		for i := range sizes {
+			sizes[i] = 1 + random.IntN(1+len(a.sample)/2)
+		}
+		if !a.same(t, Run(a.detector, a.path, a.sample, sizes...), "random windows, round", round) {
+			return
+		}
+	}
+}
+
+// truncation cuts the sample off at every position: it may find less and must
+// not find more, nor panic.
+func (a *acceptance) truncation(t *testing.T) {
+	for i := range a.sample {
+		got := Run(a.detector, a.path, a.sample[:i], 7)
+		if got.Finding != nil && got.Finding.Count > a.want.Finding.Count {
+			t.Fatalf("%s: %d findings in the first %d bytes, %d in all", a.detector.ID, got.Finding.Count, i, a.want.Finding.Count)
+		}
+	}
+}
+
+func (a *acceptance) padding(t *testing.T) {
+	if !a.padded {
+		return
+	}
+	content := bytes.Join([][]byte{a.before, a.sample, a.after}, nil)
+	want := *a.want.Finding
+	want.Where.Offset += int64(len(a.before))
+	got := Run(a.detector, a.path, content, 1000)
+	if diff := cmp.Diff(&want, got.Finding); diff != "" {
+		t.Errorf("%s: padding changes the result (-want +got):\n%s", a.detector.ID, diff)
+	}
+}
+
+// hole puts a hole of a terabyte after the sample: what is before it counts.
+func (a *acceptance) hole(t *testing.T) {
+	const far = 1 << 40
+	got := RunWindows(a.detector, a.path, far+1, []detect.Window{{Data: a.sample}, {Off: far, Data: []byte("\n")}})
+	if diff := cmp.Diff(a.want.Finding, got.Finding); diff != "" {
+		t.Errorf("%s: a hole behind the sample changes the result (-want +got):\n%s", a.detector.ID, diff)
+	}
+}
+
+// The huge line, and the memory that may be held meanwhile.
+const (
+	hugeBytes   = 64 << 20
+	hugeWindow  = 256 << 10
+	memoryBound = 8 << 20
+)
+
+// hugeLine follows the sample, and half of it, with a line of 64 MiB.
+func (a *acceptance) hugeLine(t *testing.T) {
+	for name, start := range map[string][]byte{"whole": a.sample, "half": a.sample[:len(a.sample)/2], "none": []byte("a")} {
+		line := bytes.Repeat([]byte(`a,"b`), hugeWindow/4)
+		sink := detect.NewSink(keyed)
+		reader := a.detector.Open(detect.Meta{Path: a.path, Size: hugeBytes, Head: start[:min(len(start), detect.HeadBytes)]}, sink)
+		if reader == nil {
+			continue
+		}
+		before := heap()
+		reader.Window(detect.Window{Data: start})
+		for off := 0; off < hugeBytes; off += hugeWindow {
+			reader.Window(detect.Window{Off: int64(len(start) + off), Data: line})
+			if off%(hugeBytes/8) == 0 {
+				if grown := int64(heap()) - int64(before); grown > memoryBound {
+					t.Fatalf("%s: %s sample and %d bytes of a line hold %d bytes of memory", a.detector.ID, name, off, grown)
+				}
+			}
+		}
+		reader.Close()
+		if finding, _ := sink.Result(); name == "whole" && finding == nil {
+			t.Errorf("%s: a huge line behind the sample hides it", a.detector.ID)
+		}
+	}
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func (a *acceptance) empty(t *testing.T) {
+	if got := Run(a.detector, a.path, nil); got.Finding != nil || got.Skipped != nil {
+		t.Errorf("%s: something found in an empty file", a.detector.ID)
+	}
+}
+
+// noise is random bytes, and random pieces of the sample.
+func (a *acceptance) noise(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for round := range 50 {
+		noise := make([]byte, 20_000)
+		for i := range noise {
+			noise[i] = byte(random.Uint32())
+		}
+		if got := Run(a.detector, a.path, noise, 977); got.Finding != nil {
+			t.Fatalf("%s: something found in noise, round %d", a.detector.ID, round)
+		}
+		for i := 0; i < len(noise); {
+			from := random.IntN(len(a.sample))
+			i += copy(noise[i:], a.sample[from:min(len(a.sample), from+random.IntN(40))])
+			i++
+		}
+		Run(a.detector, a.path, noise, 977)
+	}
+}
+
+func (a *acceptance) utf16(t *testing.T) {
+	if !a.wide {
+		return
+	}
+	for name, order := range map[string][2]int{"little_endian": {0, 1}, "big_endian": {1, 0}} {
+		var content []byte
+		for _, u := range utf16.Encode([]rune("\uFEFF" + string(a.sample))) {
+			unit := [2]byte{byte(u), byte(u >> 8)}
+			content = append(content, unit[order[0]], unit[order[1]])
+		}
+		for _, size := range []int{len(content), 1, 7} {
+			got := Run(a.detector, a.path, content, size)
+			if got.Finding == nil || got.Finding.Count != a.want.Finding.Count || got.Finding.Individuals != a.want.Finding.Individuals {
+				t.Errorf("%s: UTF-16 %s in windows of %d bytes is judged otherwise", a.detector.ID, name, size)
+			}
+		}
+	}
+}
+
+// noLeak looks for the sample's values in the results.
+func (a *acceptance) noLeak(t *testing.T) {
+	const telling = 5
+	text, err := json.Marshal(a.want)
+	if err != nil {
+		t.Fatalf("%s: %v", a.detector.ID, err)
+	}
+	for i, secret := range a.secrets {
+		if !bytes.Contains(a.sample, []byte(secret)) {
+			t.Errorf("%s: secret %d is not in the sample: the test proves nothing", a.detector.ID, i)
+		}
+		for _, piece := range strings.FieldsFunc(secret, func(r rune) bool { return strings.ContainsRune(" ,;|^~&\t\r\n-", r) }) {
+			if len(piece) >= telling && bytes.Contains(bytes.ToLower(text), []byte(strings.ToLower(piece))) {
+				t.Errorf("%s: the result holds a piece of secret %d", a.detector.ID, i)
+			}
+		}
+	}
+}

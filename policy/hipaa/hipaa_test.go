@@ -1,0 +1,69 @@
+package hipaa
+
+import (
+	"regexp"
+	"testing"
+)
+
+// paragraph is the numbering of 45 CFR part 164: (a), (1), (i), (A).
+var paragraph = regexp.MustCompile(`^164\.[345]\d\d\([a-z]\)(\(\d+\)(\([ivx]+\)(\([A-Z]\))?)?)?$`)
+
+func TestAllAreUniqueParagraphs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range All() {
+		if !paragraph.MatchString(c.Paragraph()) {
+			t.Errorf("%q is not numbered as the part is", c.Paragraph())
+		}
+		if seen[c.Paragraph()] {
+			t.Errorf("%s is listed twice", c.Paragraph())
+		}
+		seen[c.Paragraph()] = true
+		if c.Title() == "" {
+			t.Errorf("%s has no title", c.Paragraph())
+		}
+	}
+}
+
+// TestKinds holds the kinds to the implementation specifications as subpart C
+// marks them, (R) or (A); everything else is a standard.
+func TestKinds(t *testing.T) {
+	specifications := map[string]Kind{
+		"164.308(a)(1)(ii)(A)": Required, "164.308(a)(1)(ii)(B)": Required, "164.308(a)(4)(ii)(B)": Addressable,
+		"164.308(a)(5)(ii)(B)": Addressable, "164.308(a)(5)(ii)(D)": Addressable, "164.312(a)(2)(i)": Required,
+		"164.312(a)(2)(iv)": Addressable, "164.312(e)(2)(ii)": Addressable,
+	}
+	for _, c := range All() {
+		want, isSpecification := specifications[c.Paragraph()]
+		if !isSpecification {
+			want = Standard
+		}
+		if c.Kind() != want {
+			t.Errorf("%s is %s, want %s", c.Paragraph(), c.Kind(), want)
+		}
+		delete(specifications, c.Paragraph())
+	}
+	if len(specifications) > 0 {
+		t.Errorf("%d implementation specifications are not listed", len(specifications))
+	}
+	if got := AuditControls.Kind(); got != Standard {
+		t.Errorf("164.312(b) is %s: it is a standard without implementation specifications", got)
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, text := range []string{"164.312(a)(1)", "45 CFR 164.312(a)(1)", "  45 CFR  164.312(a)(1) "} {
+		if c, ok := Parse(text); !ok || c != AccessControl {
+			t.Errorf("Parse(%q) = %s, %t", text, c, ok)
+		}
+	}
+	for _, text := range []string{"", "45 CFR", "164.312", "164.312(a)(9)", "164.312(a)(1)x", "164.999(a)"} {
+		if c, ok := Parse(text); ok {
+			t.Errorf("Parse(%q) = %s, want none", text, c)
+		}
+	}
+	for _, c := range All() {
+		if got, ok := Parse(c.String()); !ok || got != c {
+			t.Errorf("Parse(%q) = %s, %t", c.String(), got, ok)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package policy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/phigate/phigate/policy"
+)
+
+// choose draws policies, subjects and reports. Few words, so that they meet.
+type choose struct{ *rand.Rand }
+
+func (c choose) action() policy.Action { return policy.Action(c.IntN(3)) }
+
+func (c choose) maybe() *policy.Action {
+	if c.IntN(2) == 0 {
+		return nil
+	}
+	return ptr(c.action())
+}
+
+func (c choose) rule() string {
+	return []string{"blocks", "warns", "audits", "host", "own0", "own1", "nobody-knows"}[c.IntN(7)]
+}
+
+func (c choose) document(i int) policy.Document {
+	own := policy.Info{ID: fmt.Sprintf("own%d", i), Severity: policy.Severity(c.IntN(5)), Default: c.action()}
+	d := policy.Document{
+		Name: fmt.Sprint(i), Actions: actions{own.ID: own.Default}, Rules: []policy.Rule{{Info: own}}, Deleted: c.maybe(),
+		Failure: policy.Failure{Undecided: c.maybe(), Unreadable: c.maybe(), Unscannable: c.maybe()},
+	}
+	for range c.IntN(3) {
+		d.Actions[c.rule()] = c.action()
+	}
+	if c.IntN(2) == 0 {
+		d.Mode = ptr(policy.Mode(c.IntN(2)))
+	}
+	if c.IntN(4) == 0 {
+		d.EnforceAfter = later
+	}
+	if c.IntN(3) == 0 {
+		d.Platform = [][]string{{}, {"clinic-a"}, {"kube-system"}}[c.IntN(3)]
+	}
+	switch c.IntN(4) {
+	case 0:
+		d.Selector = byLabel
+	case 1:
+		d.Selector.Runtimes = []string{[]string{"cri", "docker"}[c.IntN(2)]}
+	}
+	return d
+}
+
+func (c choose) policy() *policy.Policy {
+	p := &policy.Policy{Digest: "sha256:p", Catalogue: catalogue()}
+	for i := range c.IntN(4) {
+		p.Documents = append(p.Documents, c.document(i))
+	}
+	return p
+}
+
+func (c choose) finding() policy.Finding {
+	return policy.Finding{
+		Rule: c.rule(), Message: []string{"m", "n"}[c.IntN(2)], Count: c.IntN(3), Fingerprint: []string{"", "f"}[c.IntN(2)],
+		Where: policy.Where{
+			Path: []string{"", "/a", "/b"}[c.IntN(3)], Field: []string{"", "f"}[c.IntN(2)], Layer: []string{"", "l"}[c.IntN(2)],
+			Offset: int64(c.IntN(2)), Deleted: c.IntN(2) == 0,
+		},
+		Individuals: policy.Individuals{Low: c.IntN(2), Point: c.IntN(3), High: c.IntN(2)},
+	}
+}
+
+func (c choose) report() policy.Report {
+	r := policy.Report{Now: now}
+	for range c.IntN(6) {
+		r.Findings = append(r.Findings, c.finding())
+	}
+	for range c.IntN(4) {
+		r.Skipped = append(r.Skipped, policy.Skipped{
+			Where: []string{"/a", "/b"}[c.IntN(2)], Rule: "files", Reason: []string{"x", "y"}[c.IntN(2)], Kind: policy.SkipKind(c.IntN(4)),
+		})
+	}
+	return r
+}
+
+func (c choose) subject() *policy.Subject {
+	s := subject()
+	s.Pod.Namespace = []string{"", "clinic-a", "kube-system"}[c.IntN(3)]
+	if c.IntN(2) == 0 {
+		s.Pod.Labels = nil
+	}
+	return s
+}
+
+// FuzzDecide holds for every policy, subject and report:
+//   - one finding more never softens the verdict, nor what was found before;
+//   - the order of documents, findings and skipped makes no difference to a
+//     byte of the decision;
+//   - a pod label, and a document that asks for one, never soften anything;
+//   - a subject whose documents are all in audit mode is blocked by a rule that
+//     nobody knows and by nothing else.
+func FuzzDecide(f *testing.F) {
+	for seed := range uint64(2000) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		c := choose{rand.New(rand.NewPCG(seed, 1))}
+		p, s, r := c.policy(), c.subject(), c.report()
+		v := policy.Decide(p, s, r)
+		c.checkMonotone(t, p, s, r, v)
+		c.checkOrder(t, p, s, r, v)
+		checkLabels(t, p, s, r, v)
+		checkAudit(t, p, s, r)
+	})
+}
+
+func (c choose) checkMonotone(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report, v policy.Verdict) {
+	more := r
+	more.Findings = append(append([]policy.Finding{}, r.Findings...), c.finding())
+	if w := policy.Decide(p, s, more); w.Action > v.Action {
+		t.Errorf("one finding more softened the verdict from %s to %s", v.Action, w.Action)
+	}
+	for i, found := range r.Findings {
+		alone := policy.Decide(p, s, policy.Report{Now: r.Now, Findings: r.Findings[i : i+1]})
+		if alone.Action < v.Action {
+			t.Errorf("rule %s blocks alone and not among others", found.Rule)
+		}
+	}
+}
+
+func (c choose) checkOrder(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report, v policy.Verdict) {
+	q := *p
+	q.Documents = append([]policy.Document{}, p.Documents...)
+	r.Findings = append([]policy.Finding{}, r.Findings...)
+	r.Skipped = append([]policy.Skipped{}, r.Skipped...)
+	c.Shuffle(len(q.Documents), func(i, j int) { q.Documents[i], q.Documents[j] = q.Documents[j], q.Documents[i] })
+	c.Shuffle(len(r.Findings), func(i, j int) { r.Findings[i], r.Findings[j] = r.Findings[j], r.Findings[i] })
+	c.Shuffle(len(r.Skipped), func(i, j int) { r.Skipped[i], r.Skipped[j] = r.Skipped[j], r.Skipped[i] })
+	if a, b := bytesOf(t, s, v), bytesOf(t, s, policy.Decide(&q, s, r)); !bytes.Equal(a, b) {
+		t.Errorf("another order, another decision:\n%s\n%s", a, b)
+	}
+}
+
+func bytesOf(t *testing.T, s *policy.Subject, v policy.Verdict) []byte {
+	out, err := json.Marshal(policy.NewDecision(s, v, now, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func checkLabels(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report, v policy.Verdict) {
+	bare := *s
+	bare.Pod.Labels = nil
+	labelled := *s
+	labelled.Pod.Labels = map[string]string{"tier": "phi"}
+	with, without := policy.Decide(p, &labelled, r), policy.Decide(p, &bare, r)
+	if with.Action > without.Action {
+		t.Errorf("a pod label softened the verdict from %s to %s", without.Action, with.Action)
+	}
+	if a, b := sum(with), sum(without); a > b {
+		t.Errorf("a pod label softened an action: %d above %d", a, b)
+	}
+}
+
+// sum grows as actions soften.
+func sum(v policy.Verdict) (n int) {
+	for _, f := range v.Findings {
+		n += int(f.Action)
+	}
+	for _, k := range v.Skipped {
+		n += int(k.Action)
+	}
+	return n
+}
+
+func checkAudit(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report) {
+	q := *p
+	q.Documents = append([]policy.Document{{Name: "first", Mode: ptr(policy.AuditOnly)}}, p.Documents...)
+	for i := range q.Documents {
+		q.Documents[i].Mode = ptr(policy.AuditOnly)
+	}
+	known := policy.Report{Now: r.Now, Skipped: r.Skipped}
+	for _, f := range r.Findings {
+		if f.Rule != "nobody-knows" && f.Rule != "own0" && f.Rule != "own1" {
+			known.Findings = append(known.Findings, f)
+		}
+	}
+	if v := policy.Decide(&q, s, known); v.Action != policy.Allow || v.Mode != policy.AuditOnly {
+		t.Errorf("verdict %s in mode %s, want allow in audit", v.Action, v.Mode)
+	}
+}

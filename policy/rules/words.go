@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// words splits a variable's name at everything that is no letter or digit, and
+// where a small letter is followed by a capital: "dbPassword", "DB_PASSWORD" and
+// "db.password" are DB, PASSWORD. A word boundary of a regular expression does
+// not split at an underscore.
+func words(key string) []string {
+	var out []string
+	var word strings.Builder
+	flush := func() {
+		if word.Len() > 0 {
+			out = append(out, strings.ToUpper(word.String()))
+			word.Reset()
+		}
+	}
+	var last rune
+	for _, r := range key {
+		switch {
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			flush()
+		case unicode.IsUpper(r) && unicode.IsLower(last):
+			flush()
+			word.WriteRune(r)
+		default:
+			word.WriteRune(r)
+		}
+		last = r
+	}
+	flush()
+	return out
+}
+
+// contains says whether the words hold the phrase, "API KEY", in this order.
+func contains(words []string, phrase string) bool {
+	parts := strings.Fields(phrase)
+	for i := 0; i+len(parts) <= len(words); i++ {
+		if slices.Equal(words[i:i+len(parts)], parts) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsAny(words []string, phrases []string) bool {
+	return slices.ContainsFunc(phrases, func(p string) bool { return contains(words, p) })
+}
+
+// endsWith says whether the words end with one of the phrases.
+func endsWith(words []string, phrases []string) bool {
+	return slices.ContainsFunc(phrases, func(p string) bool {
+		parts := strings.Fields(p)
+		return len(words) >= len(parts) && slices.Equal(words[len(words)-len(parts):], parts)
+	})
+}
+
+// splitEnv is one "KEY=value". Without "=" the whole could be a value, so there
+// is no key that may be printed.
+func splitEnv(entry string) (key, value string) {
+	key, value, ok := strings.Cut(entry, "=")
+	if !ok {
+		return "", entry
+	}
+	return key, value
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
+
+// keyName is a variable's name as messages may say it: only what looks like a
+// name and not like a credential or a number that someone put on the wrong side.
+func keyName(key string) string {
+	const strange = "of a strange name"
+	if !plainKey.MatchString(key) || knownSecret(key) != "" || digits(key) > 5 || randomLooking(key) && !strings.Contains(key, "_") {
+		return strange
+	}
+	for _, part := range strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune("_.-", r) }) {
+		if len(part) > 40 || knownSecret(part) != "" {
+			return strange
+		}
+	}
+	return key
+}
+
+func digits(text string) (n int) {
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// serviceLink matches what the kubelet sets for each Service in the namespace
+// (kubelet/envvars): a service called "token" makes TOKEN_PORT.
+var serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_[0-9]+_(TCP|UDP|SCTP)(_|$)`)
+
+func kubernetesService(key, value string) bool {
+	if serviceLink.MatchString(key) || strings.HasPrefix(key, "KUBERNETES_") {
+		return true
+	}
+	return strings.HasSuffix(key, "_PORT") &&
+		(strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://") || strings.HasPrefix(value, "sctp://"))
+}

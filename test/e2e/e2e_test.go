@@ -1,0 +1,185 @@
+// Package e2e tests phigate as a node runs it: a real containerd and runc, a
+// real phigated, driven over CRI as the kubelet drives it. It needs root and
+// what test/setup installs.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/test/gate"
+	"github.com/phigate/phigate/test/images"
+	"github.com/phigate/phigate/test/node"
+)
+
+// bin is where TestMain builds the binaries under test.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "phigate-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := gate.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	bin = dir
+	return m.Run()
+}
+
+// rig is a node with a gate in front.
+type rig struct {
+	*testing.T
+	ctx  context.Context
+	node *node.Node
+	gate *gate.Gate
+}
+
+// newRig starts a node and a phigated in front of it, and ends both with the test.
+func newRig(t *testing.T, n node.Options, g gate.Options) *rig {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	t.Cleanup(cancel)
+	started, err := node.Start(ctx, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, ctx: ctx, node: started}
+	t.Cleanup(func() {
+		if t.Failed() {
+			keep(t, started.Dir)
+		}
+		if r.gate != nil {
+			if err := r.gate.Stop(); err != nil {
+				t.Errorf("ending phigated: %v", err)
+			}
+		}
+		if err := started.Stop(); err != nil {
+			t.Errorf("ending the node: %v", err)
+		}
+	})
+	if r.gate, err = gate.New(started, bin, g); err != nil {
+		t.Fatal(err)
+	}
+	r.must(r.gate.Start())
+	r.must(r.gate.Ready(ctx))
+	return r
+}
+
+// keep prints the ends of the logs of a test that failed.
+func keep(t *testing.T, dir string) {
+	for _, name := range []string{"gate/phigated.log", "containerd.log"} {
+		if data, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
+			t.Logf("%s ends:\n%s", name, data[max(0, len(data)-6000):])
+		}
+	}
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// image makes an image, imports it and, unless it is to stay cold, waits until
+// it has been scanned.
+func (r *rig) image(name string, changes ...images.Change) string {
+	r.Helper()
+	r.coldImage(name, changes...)
+	r.must(r.gate.Ready(r.ctx))
+	return gate.Image(name)
+}
+
+func (r *rig) coldImage(name string, changes ...images.Change) string {
+	r.Helper()
+	img, err := gate.Make(changes...)
+	r.must(err)
+	r.must(r.node.Import(r.ctx, gate.Image(name), img))
+	return gate.Image(name)
+}
+
+// pod runs a pod in the namespace "clinic-a".
+func (r *rig) pod(o node.PodOptions) string {
+	r.Helper()
+	if o.Namespace == "" {
+		o.Namespace = "clinic-a"
+	}
+	id, err := r.node.RunPod(r.ctx, o)
+	r.must(err)
+	return id
+}
+
+// sleeps is a container that stays, and is as compliant as can be.
+func sleeps(image string) node.ContainerOptions {
+	return node.ContainerOptions{
+		Image: image, Command: []string{"/bin/sleep", "1000"},
+		User: 1000, ReadonlyRoot: true, NoNewPrivs: true,
+	}
+}
+
+// admit creates and starts a container and fails the test when it is refused.
+func (r *rig) admit(pod string, o node.ContainerOptions) (id string) {
+	r.Helper()
+	id, err := r.node.Create(r.ctx, pod, o)
+	if err != nil {
+		r.Fatalf("creating was refused: %v", err)
+	}
+	if err := r.node.StartContainer(r.ctx, id); err != nil {
+		r.Fatalf("starting was refused: %v", err)
+	}
+	return id
+}
+
+// refuse creates a container that must be refused, and returns the answer.
+func (r *rig) refuse(pod string, o node.ContainerOptions, wants ...string) string {
+	r.Helper()
+	id, err := r.node.Create(r.ctx, pod, o)
+	if err == nil {
+		r.Fatalf("container %s was created; it should have been refused", id)
+	}
+	r.contains(err.Error(), wants...)
+	return err.Error()
+}
+
+// refuseStart is refuse for a container that may be created and not started.
+func (r *rig) refuseStart(pod string, o node.ContainerOptions, wants ...string) {
+	r.Helper()
+	id, err := r.node.Create(r.ctx, pod, o)
+	if err != nil {
+		r.Fatalf("creating was refused, not starting: %v", err)
+	}
+	err = r.node.StartContainer(r.ctx, id)
+	if err == nil {
+		r.Fatal("the container was started; it should have been refused")
+	}
+	r.contains(err.Error(), wants...)
+}
+
+func (r *rig) contains(text string, wants ...string) {
+	r.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			r.Errorf("the answer does not say %q: %s", want, text)
+		}
+	}
+}
+
+// last is the newest decision on the container.
+func (r *rig) verdicts(container string) []policy.Decision {
+	r.Helper()
+	ds, err := r.gate.Verdicts(r.ctx, container)
+	r.must(err)
+	return ds
+}

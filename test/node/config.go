@@ -1,0 +1,57 @@
+package node
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/phigate/phigate/test/images"
+)
+
+// config is containerd's configuration, version 3. Every path that containerd
+// would otherwise share with the machine lies in the node's folder.
+func (n *Node) config() string {
+	o := n.options
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	in := func(name string) string { return filepath.Join(n.Dir, name) }
+
+	line("version = 3")
+	line("root = %q", in("root"))
+	line("state = %q", in("state"))
+	if len(o.Imports) > 0 {
+		line("imports = [%s]", quoted(o.Imports))
+	}
+	line("[grpc]\naddress = %q", n.Address)
+	line("[ttrpc]\naddress = %q", n.Address+".ttrpc")
+	line("[plugins.'io.containerd.internal.v1.opt']\npath = %q", in("opt"))
+	line("[plugins.'io.containerd.shim.v1.manager']\nsocket_dir = %q", in("s"))
+	line("[plugins.'io.containerd.cri.v1.images']\nsnapshotter = %q", o.Snapshotter)
+	line("[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = %q", images.PauseName)
+	line("[plugins.'io.containerd.transfer.v1.local']")
+	line("[[plugins.'io.containerd.transfer.v1.local'.unpack_config]]")
+	line("platform = 'linux/amd64'\nsnapshotter = %q\ndiffer = 'walking'", o.Snapshotter)
+	// Without CAP_SYS_RESOURCE runc cannot lower a sandbox's oom_score_adj, and
+	// dies of "can't get final child's PID from pipe".
+	line("[plugins.'io.containerd.cri.v1.runtime']\nrestrict_oom_score_adj = true")
+	line("[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [%q]\nconf_dir = %q", in("cni/bin"), in("cni/net.d"))
+	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'")
+	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nRoot = %q", in("runc"))
+	line("[plugins.'io.containerd.nri.v1.nri']\nsocket_path = %q", n.NRISocket)
+	line("plugin_path = %q\nplugin_config_path = %q", in("nri/plugins"), in("nri/conf.d"))
+	if o.PluginTimeout > 0 {
+		line("plugin_request_timeout = %q", o.PluginTimeout)
+	}
+	if len(o.Require) > 0 {
+		line("[plugins.'io.containerd.nri.v1.nri'.default_validator]\nenable = true\nrequired_plugins = [%s]", quoted(o.Require))
+	}
+	return b.String() + o.Config
+}
+
+func quoted(list []string) string {
+	var q []string
+	for _, s := range list {
+		q = append(q, fmt.Sprintf("%q", s))
+	}
+	return strings.Join(q, ", ")
+}

@@ -1,0 +1,117 @@
+package node
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phigate/phigate/test/images"
+)
+
+// The drop-ins change what they name in the configuration of a real containerd, and nothing else.
+func TestDropIns(t *testing.T) {
+	root, binaries := paths(t)
+	const main = "[plugins.'io.containerd.nri.v1.nri']\nsocket_path = '/run/other/nri.sock'\nplugin_request_timeout = '3s'\n"
+	kept := []string{"socket_path = '/run/other/nri.sock'", "plugin_request_timeout = '3s'", "disable = false",
+		"tolerate_missing_plugins_annotation = ''"}
+	tests := map[string]struct {
+		drop string
+		want []string
+	}{
+		"required": {"10-phigate.toml", []string{"enable = true", "required_plugins = ['phigate']"}},
+		"optional": {"10-phigate-optional.toml", []string{"enable = false", "required_plugins = []"}},
+	}
+	for name, test := range tests {
+		for _, version := range []string{"version = 3\n", "version = 4\n"} {
+			t.Run(name+"_in_"+strings.NewReplacer(" = ", "_", "\n", "").Replace(version), func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "config.toml")
+				imports := "imports = ['" + filepath.Join(root, "deploy/containerd", test.drop) + "']\n"
+				if err := os.WriteFile(file, []byte(version+imports+main), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				out, err := exec.Command(filepath.Join(binaries, "containerd"), "--config", file, "config", "dump").CombinedOutput()
+				if err != nil {
+					t.Fatalf("containerd config dump: %v: %s", err, out)
+				}
+				_, section, _ := strings.Cut(string(out), "[plugins.'io.containerd.nri.v1.nri']")
+				section, _, _ = strings.Cut(section, "[plugins.'io.containerd.runtime.v2.task']")
+				for _, want := range append(test.want, kept...) {
+					if !strings.Contains(section, want) {
+						t.Errorf("the NRI section lacks %s:\n%s", want, section)
+					}
+				}
+			})
+		}
+	}
+}
+
+// With the drop-in and without phigated nothing is created; the optional one opens.
+func TestDropInsWithoutPhigated(t *testing.T) {
+	root, _ := paths(t)
+	tests := map[string]struct {
+		drop    string
+		refused bool
+	}{
+		"required": {"10-phigate.toml", true},
+		"optional": {"10-phigate-optional.toml", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			n := start(t, ctx, Options{Imports: []string{filepath.Join(root, "deploy/containerd", test.drop)}})
+			pod, err := n.RunPod(ctx, PodOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = n.Create(ctx, pod, ContainerOptions{Image: images.PauseName})
+			if refused := err != nil && strings.Contains(err.Error(), "phigate"); refused != test.refused {
+				t.Errorf("creating a container: got error %v, want one that names phigate: %t", err, test.refused)
+			}
+		})
+	}
+}
+
+func TestUnit(t *testing.T) {
+	root, _ := paths(t)
+	unit, err := os.ReadFile(filepath.Join(root, "deploy/systemd/phigated.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// systemd wants the program to exist; phigated is not installed on a machine that tests it.
+	installed := strings.Replace(string(unit), "/usr/local/bin/phigated", "/bin/true", 1)
+	verify := func(text string) string {
+		file := filepath.Join(t.TempDir(), "phigated.service")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
+		if err != nil && len(out) == 0 {
+			t.Fatalf("running systemd-analyze: %v; run test/setup", err)
+		}
+		return string(out)
+	}
+	if out := verify(installed); out != "" {
+		t.Errorf("systemd finds fault with the unit: %s", out)
+	}
+	if out := verify(installed + "\n[Service]\nRestrat=always\n"); !strings.Contains(out, "Restrat") {
+		t.Errorf("systemd does not find a planted fault: %q", out)
+	}
+}
+
+func paths(t *testing.T) (root, binaries string) {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binaries, err = Binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root, binaries
+}
