@@ -87,6 +87,8 @@ type Host struct {
 	// OwnNamespace says for each namespace type of the spec whether the
 	// container shares it with the host.
 	OwnNamespace map[specs.LinuxNamespaceType]bool
+	// Sockets are those of this node's runtime and of the gate, wherever they lie.
+	Sockets []string
 }
 
 // Gate names the point in a container's life at which it is judged.

@@ -80,7 +80,7 @@ func (l *Log) writeFailed(err error) error {
 	if !full {
 		return &fatalError{path: l.path, err: err}
 	}
-	if cut := error(nil); cut != nil {
+	if cut := l.file.Truncate(l.durable.size); cut != nil {
 		return &fatalError{path: l.path, err: errors.Join(err, cut)}
 	}
 	return fmt.Errorf("writing decision log: %w; free space in its file system", err)
@@ -129,7 +129,7 @@ func (l *Log) finish(batch []*entry, err error) {
 	l.grown = make(chan struct{})
 	for _, e := range batch {
 		if e.abandoned {
-			_ = e
+			l.follow(withdrawal(e), 0)
 		}
 	}
 	if l.outage > 0 {

@@ -215,7 +215,9 @@ func TestHungDiskIsWithdrawn(t *testing.T) {
 	}
 	hang.Store(false)
 	close(release)
-	if err := l.Wait(t.Context(), 4); err != nil {
+	patience, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	if err := l.Wait(patience, 4); err != nil {
 		t.Fatal(err)
 	}
 	want := append(verdicts(3), row{4, "withdrawn", "t2", 2}, row{5, "withdrawn", "t3", 3})
@@ -350,7 +352,9 @@ func TestFullDiskIsSurvived(t *testing.T) {
 		t.Fatal(err)
 	}
 	record(t, l, 1)
-	if err := l.Wait(t.Context(), kept+1); err != nil {
+	patience, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	if err := l.Wait(patience, kept+1); err != nil {
 		t.Fatal(err)
 	}
 	want := append(verdicts(int(kept)+1), row{Seq: kept + 2, Kind: "log-outage"})

@@ -22,7 +22,7 @@ type Name struct {
 // shares with the one before, length of the rest, the rest, flags (kind in the
 // low bits, then opaque, then whether a link follows), mode, size, link.
 const (
-	chunkNames = 256
+	chunkNames = 64
 	chunkBytes = 32 << 10
 
 	flagKind   = 0x0f
@@ -63,7 +63,9 @@ func sortKey(path string) []byte {
 }
 
 // compare orders paths by their sort keys.
-func compare(a, b string) int {
+func compare(a, b string) int { return comparePath(a, b) }
+
+func comparePath[A, B string | []byte](a A, b B) int {
 	n := min(len(a), len(b))
 	for i := range n {
 		x, y := a[i], b[i]

@@ -96,7 +96,7 @@ func (l *Layer) Names() int64 { return l.head.Names }
 
 // pageChunks bounds the chunks that are copied in one transaction, so that no
 // callback runs while the store is held.
-const pageChunks = 16
+const pageChunks = 64
 
 // Each calls fn with the layer's names, sorted with '/' as the lowest byte,
 // until it returns false.
@@ -182,11 +182,49 @@ func seek(c *bbolt.Cursor, key []byte) (k, v []byte) {
 }
 
 // Lookup finds one name by its exact path.
-func (l *Layer) Lookup(path string) (Name, bool, error) {
+func (l *Layer) Lookup(path string) (Name, bool, error) { return l.Finder().Lookup(path) }
+
+// Finder looks names up one after the other. It remembers where it was, so
+// that names near the last one cost no access to the store. It is not safe for
+// concurrent use.
+func (l *Layer) Finder() *Finder { return &Finder{layer: l} }
+
+// Finder is described at [Layer.Finder].
+type Finder struct {
+	layer  *Layer
+	chunk  []byte
+	lo, hi []byte // the chunk answers for keys in [lo, hi); nil: no bound
+	loaded bool
+}
+
+// Lookup finds one name by its exact path.
+func (f *Finder) Lookup(path string) (Name, bool, error) {
+	key := sortKey(path)
+	if !f.loaded || bytes.Compare(key, f.lo) < 0 || f.hi != nil && bytes.Compare(key, f.hi) >= 0 {
+		if err := f.load(key); err != nil {
+			return Name{}, false, fmt.Errorf("looking up a name in layer %s: %w", f.layer.key, err)
+		}
+	}
 	var out Name
 	found := false
-	err := l.view(func(names *bbolt.Bucket) error {
-		k, v := seek(names.Cursor(), sortKey(path))
+	err := eachName(f.chunk, func(p []byte, n *Name) bool {
+		c := comparePath(p, path)
+		if c == 0 {
+			out, found = *n, true
+			out.Path = path
+		}
+		return c < 0
+	})
+	return out, found, err
+}
+
+// load gets the chunk that can hold the key.
+func (f *Finder) load(key []byte) error {
+	f.loaded = false
+	err := f.layer.view(func(names *bbolt.Bucket) error {
+		c := names.Cursor()
+		k, v := seek(c, key)
+		f.chunk, f.lo, f.hi = f.chunk[:0], nil, nil
 		if k == nil {
 			return nil
 		}
@@ -194,19 +232,18 @@ func (l *Layer) Lookup(path string) (Name, bool, error) {
 		if err != nil {
 			return err
 		}
-		return eachName(raw, func(p []byte, n *Name) bool {
-			if string(p) != path {
-				return true
-			}
-			out, found = *n, true
-			out.Path = path
-			return false
-		})
+		if bytes.Compare(key, k) < 0 { // before the first chunk
+			f.hi = bytes.Clone(k)
+			return nil
+		}
+		f.chunk, f.lo = append(f.chunk, raw...), bytes.Clone(k)
+		if next, _ := c.Next(); next != nil {
+			f.hi = bytes.Clone(next)
+		}
+		return nil
 	})
-	if err != nil {
-		return Name{}, false, fmt.Errorf("looking up a name in layer %s: %w", l.key, err)
-	}
-	return out, found, nil
+	f.loaded = err == nil
+	return err
 }
 
 func (l *Layer) view(fn func(names *bbolt.Bucket) error) error {

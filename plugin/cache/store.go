@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -57,6 +58,7 @@ type Store struct {
 
 	mu     sync.RWMutex // held for writing while the file is replaced
 	db     *bbolt.DB    // nil: closed
+	salt   uint32       // in the ids of this opening: those of a file that was replaced are never met again
 	gen    atomic.Uint64
 	recent recent
 }
@@ -70,7 +72,10 @@ func Open(path, set string, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("opening facts cache: %w", err)
 	}
-	return s, s.start()
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Temporary opens a store in a new file below dir (empty: the system's
@@ -101,7 +106,7 @@ func (s *Store) start() error {
 	if err != nil {
 		return fmt.Errorf("opening facts cache %s: %w", s.path, err)
 	}
-	s.db = db
+	s.db, s.salt = db, rand.Uint32()
 	return nil
 }
 
@@ -305,92 +310,6 @@ func (s *Store) replace(damaged *bbolt.DB, cause error) {
 // was computed from layers can be kept for as long as it does not.
 func (s *Store) Generation() uint64 { return s.gen.Load() }
 
-// Keys lists all keys, in the order of their bytes.
-func (s *Store) Keys() ([]string, error) {
-	var out []string
-	err := s.view(func(keys, _ *bbolt.Bucket) error {
-		return keys.ForEach(func(k, _ []byte) error {
-			out = append(out, string(k))
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing layers: %w", err)
-	}
-	return out, nil
-}
-
-// Alias lets key answer as of does. It is [ErrUnknown] when of has no facts.
-func (s *Store) Alias(key, of string) error {
-	if key == of {
-		return nil
-	}
-	err := s.update(func(keys, data *bbolt.Bucket) error {
-		id := keys.Get([]byte(of))
-		if id == nil {
-			return ErrUnknown
-		}
-		return s.point(keys, data, key, append([]byte(nil), id...))
-	})
-	if err != nil {
-		return fmt.Errorf("naming layer %s: %w", key, err)
-	}
-	return nil
-}
-
-// Drop forgets a key; unknown ones are no error.
-func (s *Store) Drop(key string) error {
-	err := s.update(func(keys, data *bbolt.Bucket) error { return s.point(keys, data, key, nil) })
-	if err != nil {
-		return fmt.Errorf("dropping layer %s: %w", key, err)
-	}
-	return nil
-}
-
-// Retain drops the keys that are not kept, and says how many.
-func (s *Store) Retain(keep map[string]bool) (dropped int, err error) {
-	all, err := s.Keys()
-	if err != nil {
-		return 0, err
-	}
-	for _, key := range all {
-		if keep[key] {
-			continue
-		}
-		if err := s.Drop(key); err != nil {
-			return dropped, err
-		}
-		dropped++
-	}
-	return dropped, nil
-}
-
-// point makes key mean id (nil: nothing) and removes the layer that it meant
-// when no other key does.
-func (s *Store) point(keys, data *bbolt.Bucket, key string, id []byte) error {
-	old := append([]byte(nil), keys.Get([]byte(key))...)
-	var err error
-	if id == nil {
-		err = keys.Delete([]byte(key))
-	} else {
-		err = keys.Put([]byte(key), id)
-	}
-	if err != nil || len(old) == 0 || string(old) == string(id) {
-		return err
-	}
-	keys.Tx().OnCommit(func() {
-		s.gen.Add(1)
-		s.recent.forget(key)
-	})
-	c := keys.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if string(v) == string(old) {
-			return nil
-		}
-	}
-	return data.DeleteBucket(old)
-}
-
 // Close closes the store; a temporary one is deleted.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -409,4 +328,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-func idBytes(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+// newID is called within a transaction.
+func (s *Store) newID(sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(s.salt)<<32|sequence&(1<<32-1))
+}

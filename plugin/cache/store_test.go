@@ -74,7 +74,8 @@ func sampleNames(n int) []Name {
 		}
 		out = append(out, Name{Path: fmt.Sprintf("%s/f%05d\xff", dir, i), Mode: 0o4644, Size: int64(i) << 20})
 	}
-	out = append(out, Name{Path: "/z", Kind: rootfs.Symlink, Mode: 0o777, Link: "../usr/\xfe"}, Name{Path: "/zz", Kind: rootfs.Whiteout})
+	out = append(out, Name{Path: "/z", Kind: rootfs.Symlink, Mode: 0o777, Link: "../usr/\xfe"}, Name{Path: "/zz", Kind: rootfs.Whiteout},
+		Name{Path: "/y" + strings.Repeat("/p", rootfs.MaxPath/2-1)})
 	slices.SortFunc(out, func(a, b Name) int { return compare(a.Path, b.Path) })
 	return out
 }
@@ -122,6 +123,16 @@ func TestLayersAnswerWhatWasWritten(t *testing.T) {
 					got, ok, err := l.Lookup(n.Path)
 					if err != nil || !ok || got != n {
 						t.Fatalf("%s look-up of a name: found %v, %v", state, ok, err)
+					}
+				}
+				finder := l.Finder()
+				for _, i := range rand.Perm(len(want)) {
+					got, ok, err := finder.Lookup(want[i].Path)
+					if err != nil || !ok || got != want[i] {
+						t.Fatalf("%s look-up by a finder: found %v, %v", state, ok, err)
+					}
+					if _, ok, err := finder.Lookup(want[i].Path + "!"); ok || err != nil {
+						t.Fatalf("%s look-up of a missing name by a finder: found %v, %v", state, ok, err)
 					}
 				}
 				for _, path := range []string{"/", "", "/a", "/usr", "/usr/share/d001/f", "/zzz", "/usr/share/d001/f00100"} {
@@ -278,96 +289,6 @@ func TestOtherDetectorSetsAreRemoved(t *testing.T) {
 	s, _ = open(t, path, "1")
 	if _, ok, err := s.Get("k"); ok || err != nil {
 		t.Errorf("facts came back: %v, %v", ok, err)
-	}
-}
-
-func TestDamagedFiles(t *testing.T) {
-	whole := func(t *testing.T, path string) []byte {
-		s, _ := open(t, path, "1")
-		put(t, s, "k", sampleFacts(), sampleNames(20000)...)
-		must(t, s.Close())
-		data, err := os.ReadFile(path)
-		must(t, err)
-		return data
-	}
-	tests := map[string]func(data []byte) []byte{
-		"garbage":       func([]byte) []byte { return bytes.Repeat([]byte("not a database\n"), 10000) },
-		"short_garbage": func([]byte) []byte { return []byte("x") },
-		"truncated":     func(d []byte) []byte { return d[:len(d)/2] },
-		"cut_to_a_page": func(d []byte) []byte { return d[:4096] },
-		"zeroed_middle": func(d []byte) []byte { clear(d[len(d)/8 : len(d)*7/8]); return d },
-		"zeroed_metas":  func(d []byte) []byte { clear(d[:8192]); return d },
-		"all_flipped": func(d []byte) []byte {
-			for i := 8192; i < len(d); i++ {
-				d[i] ^= 0x55
-			}
-			return d
-		},
-	}
-	for name, damage := range tests {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "facts.db")
-			must(t, os.WriteFile(path, damage(whole(t, path)), 0o600))
-			s, log := open(t, path, "1")
-			if _, ok, err := s.Get("k"); ok || err != nil {
-				t.Errorf("facts of a damaged file: %v, %v", ok, err)
-			}
-			put(t, s, "k", Facts{}, Name{Path: "/a"})
-			if _, err := os.Stat(path + ".corrupt-1"); err != nil {
-				t.Errorf("not set aside: %v", err)
-			}
-			if strings.Count(log.String(), "\n") != 1 {
-				t.Errorf("log has %d lines", strings.Count(log.String(), "\n"))
-			}
-		})
-	}
-	t.Run("flipped_bits_never_lie", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "facts.db")
-		data := whole(t, path)
-		want := sampleNames(20000)
-		random := rand.New(rand.NewPCG(1, 2))
-		aside := 0
-		for range 60 {
-			broken := slices.Clone(data)
-			for range 3 {
-				broken[random.IntN(len(broken))] ^= 1 << random.IntN(8)
-			}
-			must(t, os.WriteFile(path, broken, 0o600))
-			s, err := Open(path, "1", slog.New(slog.DiscardHandler))
-			must(t, err)
-			l, ok, err := s.Get("k")
-			must(t, err)
-			if !ok {
-				aside++
-			} else if diff := cmp.Diff(want, all(t, l)); diff != "" {
-				t.Fatal("damage was taken for facts")
-			}
-			must(t, s.Close())
-		}
-		if aside == 0 {
-			t.Error("no damage was met")
-		}
-	})
-}
-
-func TestDamageWhileOpen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "facts.db")
-	s, log := open(t, path, "1")
-	put(t, s, "k", sampleFacts(), sampleNames(20000)...)
-	l := get(t, s, "k")
-	must(t, os.Truncate(path, 8192))
-	if err := l.Each(func(Name) bool { return true }); !errors.Is(err, ErrCorrupt) {
-		t.Fatalf("got %v", err)
-	}
-	if _, ok, err := s.Get("k"); ok || err != nil {
-		t.Errorf("after damage: %v, %v", ok, err)
-	}
-	put(t, s, "k", Facts{}, Name{Path: "/again"})
-	if names := all(t, get(t, s, "k")); len(names) != 1 {
-		t.Errorf("%d names in the rebuilt store", len(names))
-	}
-	if !strings.Contains(log.String(), "damaged") {
-		t.Error("nothing was logged")
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Store) Begin(key string) (*Writer, error) {
 		if err != nil {
 			return err
 		}
-		w.id = idBytes(n)
+		w.id = s.newID(n)
 		b, err := data.CreateBucket(w.id)
 		if err != nil {
 			return err

@@ -24,6 +24,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                scanCommands(),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DEPLOY", deploy+"/../../deploy")
 			return nil

@@ -104,7 +104,10 @@ func (d *Daemon) assemble(key *key) {
 	uppers := &prescan.Uppers{Store: d.store, Files: files}
 	d.scanner = prescan.New(d.client, d.store, files, uppers, d.Config.Views(), d.Log)
 	d.engine = engine.New(d.recorder,
-		&inspect.OnHost{Spec: inspect.Spec{Rules: rules.All()}},
+		&inspect.OnHost{
+			Spec:    inspect.Spec{Rules: rules.All()},
+			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket},
+		},
 		&inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors)})
 	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log}
 	d.door = &nri.Door{

@@ -13,7 +13,7 @@ import (
 )
 
 // matchKey names a layer's matches under one policy.
-type matchKey struct{ layer, digest string }
+type matchKey struct{ layer, digest, at string }
 
 // matches are the regular files of one layer that file rules of a policy match.
 type matches struct {
@@ -37,7 +37,7 @@ func (m *merging) fileRules() error {
 	tallies := make([]tally, len(m.policy.Documents))
 	defer func() {
 		for d := range tallies {
-			m.own[d] = tallies[d].facts().Findings
+			m.own[d] = append(m.own[d], tallies[d].facts().Findings...)
 		}
 	}()
 	elsewhere, err := m.resolved(rules)
@@ -68,7 +68,7 @@ func (m *merging) fileRules() error {
 			}
 			finding := policy.Finding{Rule: rules[rule].ID, Count: n, Where: policy.Where{Path: "/", Layer: m.keys[i]}}
 			finding.Message = fmt.Sprintf("%s, in %d more files", message(rules[rule]), n)
-			tallies[documents[rule]].find(finding)
+			m.own[documents[rule]] = append(m.own[documents[rule]], finding)
 		}
 		return nil
 	})
@@ -94,7 +94,7 @@ func message(r *policy.FileRule) string {
 
 // matched asks the rules about each regular file of a layer, remembered.
 func (m *merging) matched(key string, l *cache.Layer, rules []*policy.FileRule) (*matches, error) {
-	memoKey, generation := matchKey{key, m.policy.Digest}, m.Store.Generation()
+	memoKey, generation := matchKey{key, m.policy.Digest, m.at}, m.Store.Generation()
 	if found, ok := m.matches.get(memoKey); ok && found.generation == generation {
 		return found, nil
 	}
@@ -110,7 +110,7 @@ func (m *merging) matched(key string, l *cache.Layer, rules []*policy.FileRule) 
 			return stopped == nil
 		}
 		for r, rule := range rules {
-			if !rule.Match(name.Path) {
+			if !m.match(rule, name.Path) {
 				continue
 			}
 			if counts[r]++; counts[r] > maxFindings {
@@ -128,6 +128,12 @@ func (m *merging) matched(key string, l *cache.Layer, rules []*policy.FileRule) 
 		m.matches.put(memoKey, found, 1+len(found.hits))
 	}
 	return found, nil
+}
+
+// match asks a rule about a file as it lies in the image and as the container
+// sees it.
+func (m *merging) match(rule *policy.FileRule, file string) bool {
+	return rule.Match(file) || m.at != "" && rule.Match(path.Join(m.at, file))
 }
 
 // link is a rule's folder that lies elsewhere in the image.

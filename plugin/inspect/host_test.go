@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,17 +145,25 @@ func TestGatherHostNamespaces(t *testing.T) {
 }
 
 // otherNetwork is the path of a network namespace that is not the host's: that
-// of a thread which left it, and which ends with the test.
+// of a child process, which ends with the test.
 func otherNetwork(t *testing.T) string {
 	t.Helper()
-	path, done := make(chan string), make(chan struct{})
-	t.Cleanup(func() { close(done) })
-	go hostThread(t, path, done)
-	p := <-path
-	if p == "" {
-		t.Fatal("making a network namespace")
+	child := exec.Command("cat")
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close() // cat then ends, and Wait says how
+		if err := child.Wait(); err != nil {
+			t.Errorf("ending the child: %v", err)
+		}
+	})
+	return fmt.Sprintf("/proc/%d/ns/net", child.Process.Pid)
 }
 
 func TestGatherHostNamespacesUnanswered(t *testing.T) {
@@ -196,17 +205,4 @@ func TestGatherHostFeedsTheRules(t *testing.T) {
 	for rule := range want {
 		t.Errorf("%s finds nothing", rule)
 	}
-}
-
-// hostThread moves one thread into a network namespace of its own and holds it
-// there. It is never unlocked, so the thread ends with the goroutine.
-func hostThread(t *testing.T, path chan<- string, done <-chan struct{}) {
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Errorf("unsharing the network namespace: %v", err)
-		path <- ""
-		return
-	}
-	path <- fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
-	<-done
 }

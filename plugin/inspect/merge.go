@@ -39,7 +39,7 @@ type Files struct {
 	matches memo[matchKey, *matches]
 }
 
-// chainKey is a hash over the policy's digest and the layers' keys.
+// chainKey is a hash over the policy's digest, the place and the layers' keys.
 type chainKey [sha256.Size]byte
 
 // chain is the answer for some layers under one policy, for every subject:
@@ -73,9 +73,9 @@ func (f *Files) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy
 	if len(s.Layers) == 0 {
 		return undecided("the layers of the root filesystem are not known")
 	}
-	report := f.image(ctx, s.Layers, s, p)
+	report := f.image(ctx, s.Layers, "", s, p)
 	for _, v := range s.Volumes {
-		report.Add(below(v.Destination, f.image(ctx, v.Layers, s, p)))
+		report.Add(below(v.Destination, f.image(ctx, v.Layers, path.Clean("/"+v.Destination), s, p)))
 	}
 	report.Coverage.Rules = f.Rules
 	return report
@@ -96,12 +96,13 @@ func below(destination string, r policy.Report) policy.Report {
 	return r
 }
 
-// image answers for one chain of layers.
-func (f *Files) image(ctx context.Context, layers []string, s *policy.Subject, p *policy.Policy) policy.Report {
+// image answers for one chain of layers. Where it is mounted at a folder, file
+// rules see its files both there and as they lie in the image.
+func (f *Files) image(ctx context.Context, layers []string, at string, s *policy.Subject, p *policy.Policy) policy.Report {
 	if len(layers) == 0 {
 		return undecided("the layers of a mounted image are not known")
 	}
-	c := f.chain(ctx, layers, p)
+	c := f.chain(ctx, layers, at, p)
 	report := c.report
 	report.Findings = slices.Clone(report.Findings)
 	report.Skipped = slices.Clone(report.Skipped)
@@ -131,10 +132,10 @@ func imageSkip(reason string) policy.Skipped {
 
 // chain is the answer for the layers, remembered when it is whole. A policy
 // without a digest is never remembered.
-func (f *Files) chain(ctx context.Context, layers []string, p *policy.Policy) *chain {
+func (f *Files) chain(ctx context.Context, layers []string, at string, p *policy.Policy) *chain {
 	f.once.Do(func() { f.chains.bound, f.matches.bound = chainBound, matchBound })
 	h := sha256.New()
-	fmt.Fprintf(h, "%q", p.Digest)
+	fmt.Fprintf(h, "%q%q", p.Digest, at)
 	for _, key := range layers {
 		fmt.Fprintf(h, "%q", key)
 	}
@@ -143,7 +144,7 @@ func (f *Files) chain(ctx context.Context, layers []string, p *policy.Policy) *c
 	if c, ok := f.chains.get(key); ok && c.generation == generation {
 		return c
 	}
-	c := f.merge(ctx, layers, p)
+	c := f.merge(ctx, layers, at, p)
 	c.generation = generation
 	if c.whole && p.Digest != "" {
 		cost := 1 + len(c.report.Findings) + len(c.report.Skipped)
@@ -156,8 +157,8 @@ func (f *Files) chain(ctx context.Context, layers []string, p *policy.Policy) *c
 }
 
 // merge computes a chain.
-func (f *Files) merge(ctx context.Context, keys []string, p *policy.Policy) *chain {
-	m := &merging{Files: f, ctx: ctx, policy: p, keys: keys, chain: &chain{whole: true}}
+func (f *Files) merge(ctx context.Context, keys []string, at string, p *policy.Policy) *chain {
+	m := &merging{Files: f, ctx: ctx, policy: p, keys: keys, at: at, chain: &chain{whole: true}}
 	if err := m.run(); err != nil {
 		m.whole = false
 		why := "the facts about the image cannot be read"
@@ -178,6 +179,7 @@ type merging struct {
 	ctx    context.Context
 	policy *policy.Policy
 	keys   []string
+	at     string // where the image is mounted; empty: it is the root
 	view   view
 }
 

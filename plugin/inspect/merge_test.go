@@ -414,3 +414,57 @@ func BenchmarkRepeatedLookUp(b *testing.B) {
 		f.Inspect(b.Context(), subject(keys...), p)
 	}
 }
+
+// BenchmarkFirstLookUp is an image of 20 layers, the lowest with 100,000 names
+// of which a rule matches 2,000, without anything remembered.
+func BenchmarkFirstLookUp(b *testing.B) {
+	s := store(b)
+	var keys []string
+	for layer := range 20 {
+		key := fmt.Sprintf("sha256:%d", layer)
+		w, err := s.Begin(key)
+		must(b, err)
+		n := 100_000
+		if layer > 0 {
+			n = 2000
+		}
+		for i := range n {
+			end := ".js"
+			if i%50 == 0 {
+				end = ".csv"
+			}
+			must(b, w.Add(cache.Name{Path: fmt.Sprintf("/usr/lib/%d/package-%04d/f%05d%s", layer%3, i/100, i, end)}))
+		}
+		must(b, w.Commit(cache.Facts{}))
+		keys = append(keys, key)
+	}
+	rule := fileRule("csv", nil, func(p string) bool { return strings.HasSuffix(p, ".csv") })
+	p := &policy.Policy{Digest: "d", Documents: []policy.Document{{FileRules: []policy.FileRule{rule}}}}
+	for b.Loop() {
+		(&Files{Store: s}).Inspect(b.Context(), subject(keys...), p)
+	}
+}
+
+func TestMountedImagesAreJudgedWhereTheyAreSeen(t *testing.T) {
+	s := store(t)
+	keys, _ := image(t, s, []string{"a"}, []string{"x/y", "z"})
+	p := &policy.Policy{Digest: "d", Documents: []policy.Document{{FileRules: []policy.FileRule{belowRule("/data/phi/")}}}}
+	f := &Files{Store: s}
+	sub := subject(keys[0])
+	sub.Volumes = []policy.Volume{{Destination: "/data/phi", Layers: keys[1:]}}
+	report := f.Inspect(t.Context(), sub, p)
+	if diff := cmp.Diff([]string{"1 /data/phi/x/y", "1 /data/phi/z"}, places(report, "below")); diff != "" {
+		t.Errorf("by rule (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"0 /a", "1 /data/phi/x/y", "1 /data/phi/z"}, places(report, "mark")); diff != "" {
+		t.Errorf("by detector (-want +got):\n%s", diff)
+	}
+	sub.Volumes[0].Destination = "/srv"
+	if got := places(f.Inspect(t.Context(), sub, p), "below"); len(got) != 0 {
+		t.Errorf("mounted elsewhere: %v", got)
+	}
+	sub.Volumes[0].Layers = nil
+	if got := f.Inspect(t.Context(), sub, p).Skipped; len(got) != 1 || got[0].Kind != policy.Undecided {
+		t.Errorf("%d skipped for a volume without layers", len(got))
+	}
+}

@@ -25,17 +25,24 @@ var (
 )
 
 // view is the layers of an image, lowest first, as overlayfs shows them. A nil
-// layer is not known and hides nothing.
+// layer is not known and hides nothing. It is not safe for concurrent use.
 type view struct {
-	layers []*cache.Layer
-	levels map[string]int
+	layers  []*cache.Layer
+	finders []*cache.Finder
+	levels  map[string]int
 }
 
 func (v *view) lookup(i int, path string) (cache.Name, bool, error) {
 	if v.layers[i] == nil {
 		return cache.Name{}, false, nil
 	}
-	return v.layers[i].Lookup(path)
+	if v.finders == nil {
+		v.finders = make([]*cache.Finder, len(v.layers))
+	}
+	if v.finders[i] == nil {
+		v.finders[i] = v.layers[i].Finder()
+	}
+	return v.finders[i].Lookup(path)
 }
 
 // level is the highest layer that hides what lower ones have below a folder:

@@ -83,7 +83,8 @@ func (d *Door) fullSpec(ctx context.Context, s *policy.Subject, image *imageRef)
 
 // earlySpec makes a spec of what NRI shows, with all adjustments applied.
 func earlySpec(s *policy.Subject, ctr *api.Container, adjust *api.ContainerAdjustment) error {
-	s.Sees, s.Later, s.LaterGate = early, policy.FactSpec, policy.GateStart
+	s.Sees, s.LaterGate = early, policy.GateStart
+	s.Later = policy.FactSpec | policy.FactHostPaths | policy.FactHostNamespaces
 	s.Spec = specOf(ctr)
 	// The user is only told from containerd 2.3 on, and never how a user
 	// namespace maps it.

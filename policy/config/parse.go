@@ -106,7 +106,7 @@ func (s *source) parse(data []byte) (docs []*node) {
 			if doc.Body == nil {
 				continue
 			}
-			if n := s.convert(doc.Body, 0); n != nil && n.kind != null {
+			if n := s.convert(doc.Body, 0, indent{}); n != nil && n.kind != null {
 				docs = append(docs, n)
 			}
 		}
@@ -195,7 +195,9 @@ func (s *source) check(t *token.Token, flow int) (change int) {
 		return 1
 	case token.SequenceEndType, token.MappingEndType:
 		return -1
-	case token.SequenceEntryType, token.MappingKeyType:
+	case token.MappingKeyType:
+		s.problem(at, "a key after ? is not accepted; write key: value")
+	case token.SequenceEntryType:
 		if flow == 0 && at.column > maxColumn {
 			s.problem(at, "nested too deeply")
 		}
@@ -218,8 +220,13 @@ func (s *source) check(t *token.Token, flow int) (change int) {
 	return 0
 }
 
+// indent are the columns beyond which the keys and the dashes of a block must
+// stand to belong to what is above them. The parser is checked for that too: it
+// reads a key after an empty list entry as that entry's.
+type indent struct{ keys, dashes int }
+
 // convert turns the parser's tree into ours; nil after a problem.
-func (s *source) convert(n ast.Node, depth int) *node {
+func (s *source) convert(n ast.Node, depth int, in indent) *node {
 	at := positionOf(n.GetToken())
 	if depth > maxDepth {
 		s.problem(at, "nested too deeply")
@@ -227,11 +234,11 @@ func (s *source) convert(n ast.Node, depth int) *node {
 	}
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		return s.convertMap(at, n.Values, depth)
+		return s.convertMap(at, n.Values, n.IsFlowStyle, depth, in)
 	case *ast.MappingValueNode:
-		return s.convertMap(at, []*ast.MappingValueNode{n}, depth)
+		return s.convertMap(at, []*ast.MappingValueNode{n}, n.IsFlowStyle, depth, in)
 	case *ast.SequenceNode:
-		return s.convertList(at, n.Values, depth)
+		return s.convertList(at, n, depth, in)
 	case *ast.StringNode:
 		k := scalar
 		if n.Token.Type == token.DoubleQuoteType || n.Token.Type == token.SingleQuoteType {
@@ -255,54 +262,67 @@ func (s *source) convert(n ast.Node, depth int) *node {
 	return nil
 }
 
-func (s *source) convertList(at position, values []ast.Node, depth int) *node {
+func (s *source) convertList(at position, n *ast.SequenceNode, depth int, in indent) *node {
 	out := &node{kind: list, at: at}
-	for _, value := range values {
-		item := s.convert(value, depth+1)
+	for i, value := range n.Values {
+		var inner indent
+		if !n.IsFlowStyle && i < len(n.Entries) {
+			dash := positionOf(n.Entries[i].Start)
+			if dash.column <= in.dashes || dash.column != out.at.column {
+				return s.misplaced(dash)
+			}
+			inner = indent{dash.column, dash.column}
+		}
+		item := s.convert(value, depth+1, inner)
 		if item == nil {
 			return nil
 		}
 		out.items = append(out.items, item)
 	}
-	if len(out.items) > 0 && out.at.line == 0 {
-		out.at = out.items[0].at
-	}
 	return out
 }
 
-func (s *source) convertMap(at position, values []*ast.MappingValueNode, depth int) *node {
+func (s *source) convertMap(at position, values []*ast.MappingValueNode, flow bool, depth int, in indent) *node {
 	out := &node{kind: mapping, at: at}
 	seen := map[string]bool{}
-	for _, kv := range values {
-		var keyNode ast.Node = kv.Key
-		if complexKey, ok := keyNode.(*ast.MappingKeyNode); ok && complexKey.Value != nil {
-			keyNode = complexKey.Value
-		}
-		key := s.convert(keyNode, depth+1)
+	for i, kv := range values {
+		key := s.convert(kv.Key, depth+1, indent{})
 		if key == nil {
 			return nil
 		}
-		if key.kind != scalar && key.kind != quoted {
+		if i == 0 {
+			out.at = key.at
+		}
+		var inner indent
+		if !flow {
+			if key.at.column <= in.keys || key.at.column != out.at.column {
+				return s.misplaced(key.at)
+			}
+			inner = indent{key.at.column, key.at.column - 1}
+		}
+		switch {
+		case key.kind != scalar && key.kind != quoted:
 			s.problem(key.at, "a key must be a word")
 			return nil
-		}
-		if seen[key.text] {
+		case seen[key.text]:
 			s.problem(key.at, "key %s stands here twice", shown(key.text))
 			return nil
 		}
 		seen[key.text] = true
 		value := &node{kind: null, at: key.at}
 		if kv.Value != nil {
-			if value = s.convert(kv.Value, depth+1); value == nil {
+			if value = s.convert(kv.Value, depth+1, inner); value == nil {
 				return nil
 			}
 		}
 		out.fields = append(out.fields, field{key: key.text, at: key.at, value: value})
 	}
-	if len(out.fields) > 0 {
-		out.at = out.fields[0].at
-	}
 	return out
+}
+
+func (s *source) misplaced(at position) *node {
+	s.problem(at, "the indentation does not say what this belongs to; line it up with what it belongs to")
+	return nil
 }
 
 func positionOf(t *token.Token) position {

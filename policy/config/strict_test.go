@@ -67,6 +67,8 @@ func TestStrictProblems(t *testing.T) {
 		{"tilde", "socket: ~\n", "f:1:1: `socket` has no value; write one, or leave the key out"},
 		{"two_documents", "count: 1\n---\ncount: 2\n", "f:3:1: a second document begins here; this file must hold one"},
 		{"swallowed_document", "---\n---\nsokcet: x\n", "f:3:1: unknown key `sokcet` (did you mean `socket`?)"},
+		{"key_after_empty_entry", "list:\n-\ncount: 1\n", "f:3:1: the indentation does not say what this belongs to; line it up with what it belongs to"},
+		{"explicit_key", "? count\n: 1\n", "f:1:1: a key after ? is not accepted; write key: value"},
 		{"tab", "nri:\n\tname: x\n", "f:2:1: not valid YAML: found character '\\t' that cannot start any token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

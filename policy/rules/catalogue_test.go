@@ -33,6 +33,7 @@ type ruleCase struct {
 	RealPath      map[string]string                 `json:"realPath"`
 	BlockDevice   map[string]bool                   `json:"blockDevice"`
 	OwnNamespace  map[specs.LinuxNamespaceType]bool `json:"ownNamespace"`
+	Sockets       []string                          `json:"sockets"`
 	Spec          *specs.Spec                       `json:"spec"`
 	Want          []string                          `json:"want"` // "field: message"
 }
@@ -41,7 +42,7 @@ func (c ruleCase) subject(t *testing.T) *policy.Subject {
 	t.Helper()
 	s := &policy.Subject{
 		ID: c.ID, Pod: policy.Pod{UID: c.Pod}, PrivilegedPod: c.PrivilegedPod, Spec: c.Spec, Sees: everything,
-		Host: policy.Host{RealPath: c.RealPath, BlockDevice: c.BlockDevice, OwnNamespace: c.OwnNamespace},
+		Host: policy.Host{RealPath: c.RealPath, BlockDevice: c.BlockDevice, OwnNamespace: c.OwnNamespace, Sockets: c.Sockets},
 	}
 	if c.Sees != nil {
 		s.Sees = 0

@@ -155,18 +155,26 @@ var (
 	fhirField = regexp.MustCompile(`"(family|birthDate)"\s*:\s*"[^"{}]+"`)
 )
 
+// texts are identifiers with their label inside a value; the hints as in [known].
+var texts = []struct {
+	what  string
+	hints []string
+	form  *regexp.Regexp
+	valid func(string) bool
+}{
+	{"social security number", []string{"ssn", "social"}, ssnText, validSSN},
+	{"Medicare number", []string{"mbi", "medicare"}, mbiText, validMBI},
+	{"medical record number", []string{"mrn", "medical"}, mrnText, validMRN},
+}
+
 // inText finds identifiers in a value that holds more than one datum: a
 // message, a JSON text, a list.
 func inText(value string) string {
-	for _, t := range []struct {
-		what  string
-		form  *regexp.Regexp
-		valid func(string) bool
-	}{
-		{"social security number", ssnText, validSSN},
-		{"Medicare number", mbiText, validMBI},
-		{"medical record number", mrnText, validMRN},
-	} {
+	lower, numbers := strings.ToLower(value), digits(value) >= 4
+	for _, t := range texts {
+		if !numbers || !holdsAny(lower, t.hints) {
+			continue
+		}
 		for _, m := range t.form.FindAllStringSubmatch(value, -1) {
 			if t.valid(m[1]) {
 				return t.what
@@ -174,9 +182,9 @@ func inText(value string) string {
 		}
 	}
 	switch {
-	case hl7.MatchString(value):
+	case strings.Contains(value, "PID|") && hl7.MatchString(value):
 		return "HL7 message with a patient"
-	case fhirType.MatchString(value) && fhirField.MatchString(value):
+	case strings.Contains(value, "resourceType") && fhirType.MatchString(value) && fhirField.MatchString(value):
 		return "FHIR patient"
 	}
 	return ""

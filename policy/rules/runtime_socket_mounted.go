@@ -51,9 +51,13 @@ var socketFolders = []string{"/run/nri", "/run/phigate", "/var/lib/kubelet/pod-r
 
 func checkRuntimeSocket(s *policy.Subject) []policy.Finding {
 	var found []policy.Finding
+	own := slices.Clone(sockets)
+	for _, socket := range s.Host.Sockets {
+		own = append(own, hostPath(socket))
+	}
 	for _, m := range hostMounts(s) {
 		for _, p := range m.paths {
-			if what, ok := reachesSocket(p); ok {
+			if what, ok := reachesSocket(p, own); ok {
 				found = append(found, at(m.field(), "%s mounted from %s", what, policy.Printable(p)))
 				break
 			}
@@ -65,7 +69,7 @@ func checkRuntimeSocket(s *policy.Subject) []policy.Finding {
 // reachesSocket says whether a path of the host is a runtime's socket or a
 // folder above one. A socket at an unusual place under an unusual name, or in
 // an unusual folder that is mounted whole, cannot be told from the path.
-func reachesSocket(p string) (what string, ok bool) {
+func reachesSocket(p string, sockets []string) (what string, ok bool) {
 	if slices.Contains(socketNames, path.Base(p)) || slices.Contains(sockets, p) {
 		return "runtime socket", true
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -60,25 +61,28 @@ func isWorkingDir(names []string) bool { return len(names) == 1 && names[0] == "
 
 // known are forms that are secrets wherever they stand, from the issuers'
 // documentation. Go's regular expressions take linear time.
+// Each form holds one of its hints, which are looked for first: this runs while
+// the runtime waits, for every variable of every container.
 var known = []struct {
-	what string
-	form *regexp.Regexp
+	what  string
+	hints []string
+	form  *regexp.Regexp
 }{
-	{"AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`)},
-	{"GitHub token", regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}`)},
-	{"GitLab token", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}`)},
-	{"Slack token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}`)},
-	{"Slack webhook", regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{16,}`)},
-	{"Stripe key", regexp.MustCompile(`\b[sr]k_(live|test)_[A-Za-z0-9]{16,}`)},
-	{"API key", regexp.MustCompile(`\bsk-(ant-|proj-)?[A-Za-z0-9_-]{32,}`)},
-	{"Google API key", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{35}`)},
-	{"SendGrid key", regexp.MustCompile(`\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`)},
-	{"npm token", regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}`)},
-	{"Vault token", regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{20,}`)},
-	{"DigitalOcean token", regexp.MustCompile(`\bdo[opr]_v1_[a-f0-9]{64}`)},
-	{"Azure account key", regexp.MustCompile(`AccountKey=[A-Za-z0-9+/]{40,}`)},
-	{"JSON web token", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
-	{"private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-`)},
+	{"AWS access key", []string{"AKIA", "ASIA"}, regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`)},
+	{"GitHub token", []string{"gh", "github_pat_"}, regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}`)},
+	{"GitLab token", []string{"glpat-"}, regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}`)},
+	{"Slack token", []string{"xox", "xapp-"}, regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}`)},
+	{"Slack webhook", []string{"hooks.slack.com"}, regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{16,}`)},
+	{"Stripe key", []string{"k_live_", "k_test_"}, regexp.MustCompile(`\b[sr]k_(live|test)_[A-Za-z0-9]{16,}`)},
+	{"API key", []string{"sk-"}, regexp.MustCompile(`\bsk-(ant-|proj-)?[A-Za-z0-9_-]{32,}`)},
+	{"Google API key", []string{"AIza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{35}`)},
+	{"SendGrid key", []string{"SG."}, regexp.MustCompile(`\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`)},
+	{"npm token", []string{"npm_"}, regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}`)},
+	{"Vault token", []string{"hvs.", "hvb.", "hvr."}, regexp.MustCompile(`\bhv[sbr]\.[A-Za-z0-9_-]{20,}`)},
+	{"DigitalOcean token", []string{"_v1_"}, regexp.MustCompile(`\bdo[opr]_v1_[a-f0-9]{64}`)},
+	{"Azure account key", []string{"AccountKey="}, regexp.MustCompile(`AccountKey=[A-Za-z0-9+/]{40,}`)},
+	{"JSON web token", []string{".eyJ"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
+	{"private key", []string{"PRIVATE KEY", "PuTTY-"}, regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----|PuTTY-User-Key-File-`)},
 }
 
 var (
@@ -92,21 +96,28 @@ var (
 
 func knownSecret(value string) string {
 	for _, k := range known {
-		if k.form.MatchString(value) {
+		if holdsAny(value, k.hints) && k.form.MatchString(value) {
 			return k.what
 		}
 	}
-	for _, m := range userinfo.FindAllStringSubmatch(value, -1) {
-		if !pointsElsewhere(m[1]) && !isSwitch(m[1]) {
-			return "URL with a password"
-		}
-	}
-	for _, m := range connection.FindAllStringSubmatch(value, -1) {
-		if !pointsElsewhere(m[1]) && !isSwitch(m[1]) {
-			return "connection string with a password"
-		}
+	switch {
+	case strings.Contains(value, "://") && strings.Contains(value, "@") && captures(userinfo, value):
+		return "URL with a password"
+	case strings.Contains(value, "=") && holdsAny(strings.ToLower(value), []string{"pwd", "passw"}) && captures(connection, value):
+		return "connection string with a password"
 	}
 	return ""
+}
+
+func holdsAny(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// captures says whether a form finds a password that is one.
+func captures(form *regexp.Regexp, value string) bool {
+	return slices.ContainsFunc(form.FindAllStringSubmatch(value, -1), func(m []string) bool {
+		return !pointsElsewhere(m[1]) && !isSwitch(m[1])
+	})
 }
 
 var (

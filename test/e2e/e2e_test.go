@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,12 +122,17 @@ func (r *rig) pod(o node.PodOptions) string {
 	return id
 }
 
-// sleeps is a container that stays, and is as compliant as can be.
-func sleeps(image string) node.ContainerOptions {
-	return node.ContainerOptions{
-		Image: image, Command: []string{"/bin/sleep", "1000"},
+// sleeps is a container that stays, and is as compliant as can be, with what
+// the edits change.
+func sleeps(image string, edits ...func(*node.ContainerOptions)) node.ContainerOptions {
+	o := node.ContainerOptions{
+		Name: "app-" + strings.ToLower(rand.Text()[:8]), Image: image, Command: []string{"/bin/sleep", "1000"},
 		User: 1000, ReadonlyRoot: true, NoNewPrivs: true,
 	}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	return o
 }
 
 // admit creates and starts a container and fails the test when it is refused.
@@ -176,10 +182,42 @@ func (r *rig) contains(text string, wants ...string) {
 	}
 }
 
-// last is the newest decision on the container.
+// verdicts are the decisions on the container, oldest first.
 func (r *rig) verdicts(container string) []policy.Decision {
 	r.Helper()
 	ds, err := r.gate.Verdicts(r.ctx, container)
 	r.must(err)
 	return ds
+}
+
+// newest is the newest verdict of all.
+func (r *rig) newest() policy.Decision {
+	r.Helper()
+	ds, err := r.gate.Decisions(r.ctx)
+	r.must(err)
+	for i := len(ds) - 1; i >= 0; i-- {
+		if ds[i].Kind == "verdict" {
+			return ds[i]
+		}
+	}
+	r.Fatal("there is no verdict in the log")
+	return policy.Decision{}
+}
+
+// eventually waits until ok holds.
+func (r *rig) eventually(what string, within time.Duration, ok func() bool) {
+	r.Helper()
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	r.Fatalf("not within %s: %s", within, what)
+}
+
+// in is the rig for a subtest.
+func (r *rig) in(t *testing.T) *rig {
+	sub := *r
+	sub.T = t
+	return &sub
 }

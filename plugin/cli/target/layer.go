@@ -47,12 +47,12 @@ var errTrailing = errors.New("bytes that are not zero follow the layer's archive
 func (a archived) Walk(ctx context.Context, visit func(rootfs.Entry) error, unreadable func(string, error)) error {
 	stream, err := a.open()
 	if err != nil {
-		return inputError{err}
+		return a.blame(ctx, "%w", err)
 	}
 	defer stream.Close()
 	plain, err := decompress(&counted{ctx: ctx, r: stream, told: a.target.read})
 	if err != nil {
-		return input("decompressing the layer: %w", err)
+		return a.blame(ctx, "decompressing the layer: %w", err)
 	}
 	defer plain.Close()
 	hash := sha256.New()
@@ -63,10 +63,7 @@ func (a archived) Walk(ctx context.Context, visit func(rootfs.Entry) error, unre
 	}
 	var rest zeros
 	if _, err := io.Copy(&rest, src); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return input("reading the end of the layer: %w", err)
+		return a.blame(ctx, "reading the end of the layer: %w", err)
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != a.diffID.Hex {
 		return input("the layer is damaged: its bytes have the digest sha256:%s and not %s; get the image again", got, a.diffID)
@@ -75,6 +72,14 @@ func (a archived) Walk(ctx context.Context, visit func(rootfs.Entry) error, unre
 		unreadable("/", errTrailing)
 	}
 	return nil
+}
+
+// blame makes an error the input's, unless reading only ended with its context.
+func (a archived) blame(ctx context.Context, format string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return input(format, err)
 }
 
 // counted tells how much was read, and ends with its context.

@@ -17,7 +17,7 @@ func HL7v2() detect.Detector {
 			ID:       "phi-hl7v2",
 			Aliases:  []string{"PHI-001"},
 			Title:    "HL7 v2 message with a patient",
-			Cites:    []hipaa.Citation{hipaa.UsesDisclosures, hipaa.AccessControl},
+			Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
 			Severity: policy.Critical,
 			Default:  policy.Block,
 			Rationale: "A covered entity may not use or disclose protected health information except as permitted (164.502(a)), " +

@@ -17,7 +17,7 @@ func Table() detect.Detector {
 			ID:       "phi-table",
 			Aliases:  []string{"PHI-007"},
 			Title:    "Delimited file with a table of patients",
-			Cites:    []hipaa.Citation{hipaa.UsesDisclosures, hipaa.AccessControl},
+			Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
 			Severity: policy.Critical,
 			Default:  policy.Block,
 			Rationale: "A covered entity may not use or disclose protected health information except as permitted (164.502(a)), " +
