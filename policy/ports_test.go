@@ -54,3 +54,15 @@ func TestExposedPortsAreBounded(t *testing.T) {
 		t.Error("half a million ranges were accepted")
 	}
 }
+
+func FuzzParseExposed(f *testing.F) {
+	for _, seed := range []string{"21", "53/udp", "20-23/tcp", "0-65535", "-", "/", "1/x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		ports, err := ParseExposed(text)
+		if (err == nil) != (len(ports) > 0) {
+			t.Errorf("%d ports and error %v; want the one or the other", len(ports), err)
+		}
+	})
+}

@@ -106,7 +106,7 @@ func (s *scan) explain(err error) error {
 	return fmt.Errorf("scanning %s: %w", policy.Printable(target.Redact(s.target)), err)
 }
 
-func (s *scan) run(ctx context.Context) (err error) {
+func (s *scan) run(ctx context.Context) error {
 	began := time.Now()
 	node, err := s.node()
 	if err != nil {
@@ -124,17 +124,17 @@ func (s *scan) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("making a temporary folder: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { s.leave(os.RemoveAll(dir)) }()
 	t, err := target.Open(ctx, s.target, target.Options{Containerd: node.Containerd, Mounts: dir})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	defer func() { s.leave(t.Close()) }()
 	store, err := cache.Temporary(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { s.leave(store.Close()) }()
 	if err := s.read(ctx, t, store); err != nil {
 		return err
 	}
@@ -147,6 +147,13 @@ func (s *scan) run(ctx context.Context) (err error) {
 	took := time.Since(began)
 	d.DurationMs, d.DurationUs = took.Milliseconds(), took.Microseconds() // the reading is part of it
 	return s.answer(d, t)
+}
+
+// leave tells what could not be cleaned up; the verdict holds all the same.
+func (s *scan) leave(err error) {
+	if err != nil {
+		fmt.Fprintf(s.err, "phigate: cleaning up: %v\n", err)
+	}
 }
 
 // node is the configuration of the node, or the defaults of one that has none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
@@ -129,9 +130,9 @@ func (c *Client) ImageConfig(ctx context.Context, config string) (*Image, error)
 }
 
 // ImageOf finds the image of a container: by the digest of its config where the
-// runtime says it, else by name. top is the chain ID below the container, which
-// a name must still point at: it may have moved since.
-func (c *Client) ImageOf(ctx context.Context, ref, config, top string) (*Image, error) {
+// runtime says it, else by name. Its layers must be below the container, which
+// chain names: a name may point elsewhere by now.
+func (c *Client) ImageOf(ctx context.Context, ref, config string, chain []string) (*Image, error) {
 	c.mu.Lock()
 	known := c.images[config]
 	c.mu.Unlock()
@@ -142,7 +143,7 @@ func (c *Client) ImageOf(ctx context.Context, ref, config, top string) (*Image, 
 	if err != nil {
 		return nil, err
 	}
-	if image.Top() != top {
+	if top := image.Top(); top != "" && !slices.Contains(chain, top) {
 		return nil, fmt.Errorf("image %s is no longer the one below the container", ref)
 	}
 	c.mu.Lock()

@@ -62,12 +62,14 @@ func (e *Engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decis
 	began := e.now()
 	p := e.Policy()
 	if p.Digest == "" {
+		e.Unjudged(s, errNoPolicy)
 		return nil, errNoPolicy
 	}
 	report := policy.Report{}
 	for _, in := range e.inspectors {
 		found, err := inspect(ctx, in, s, p)
 		if err != nil {
+			e.Unjudged(s, err)
 			return nil, fmt.Errorf("judging %s: %w", s.Display(), err)
 		}
 		report.Add(found)
@@ -83,6 +85,21 @@ func (e *Engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decis
 	}
 	d.Seq = seq
 	return d, nil
+}
+
+// unjudgedWithin bounds the wait for the record of a refusal without a verdict.
+const unjudgedWithin = 10 * time.Second
+
+// Unjudged records that a subject was refused because there was no verdict. The
+// refusal does not wait for the record, which is evidence and not its ground.
+func (e *Engine) Unjudged(s *policy.Subject, why error) {
+	d := policy.NewDecision(s, policy.Verdict{Policy: e.Policy().Digest}, e.now(), 0)
+	d.Kind, d.Message = "unjudged", policy.Printable(why.Error())
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), unjudgedWithin)
+		defer cancel()
+		_, _ = e.recorder.Record(ctx, d) // the log says itself when it fails
+	}()
 }
 
 // inspect runs one inspector in a goroutine of its own, so that one that hangs

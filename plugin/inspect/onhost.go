@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -12,11 +13,21 @@ import (
 type OnHost struct {
 	Spec
 	Sockets []string // of the runtime and of the gate
+
+	gathering atomic.Int32
 }
+
+// maxGathering bounds the inspections that look at the host at one time. One
+// whose mount source does not answer keeps a thread for as long, and the kubelet
+// tries again; beyond the bound the host's facts stay unknown.
+const maxGathering = 64
 
 // Inspect implements the engine's Inspector.
 func (in *OnHost) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
-	GatherHost(ctx, s, "/")
+	if in.gathering.Add(1) <= maxGathering {
+		GatherHost(ctx, s, "/")
+	}
+	in.gathering.Add(-1)
 	s.Host.Sockets = in.Sockets
 	return in.Spec.Inspect(ctx, s, p)
 }

@@ -33,6 +33,7 @@ func Classes() []Class {
 		{"block", "8f4d8c26e73eac049c73f1170056cdb4", warning},
 		{"allow", "f0e8ff2c4481ad0c5a128c3cd441d482", info},
 		{"allow-with-findings", "4fd4b0662954077d6a290de4a764febc", notice},
+		{"unjudged", "5a4fd7b61d0c4f1e9d3be0c2876f41ab", warning},
 		{"withdrawn", "24adb57b3c50694ba2c2dad9fcb33e7a", warning},
 		{"policy-loaded", "1c8d0d40969f7f71184cac18750cd338", notice},
 		{"policy-rejected", "12dbc3fed52970462a0df2e26f665d73", failure},
@@ -125,9 +126,27 @@ func (fs *entry) verdict(d *policy.Decision) {
 	for _, c := range citations {
 		fs.add("PHIGATE_CITATION", c)
 	}
+	for _, c := range citations {
+		fs.add("PHIGATE_TAG", wazuhTag(c))
+	}
 	fs.add("PHIGATE_COVERAGE", fmt.Sprintf("files=%d bytes=%d rules=%d skipped=%d deferred=%d",
 		d.Coverage.Files, d.Coverage.Bytes, d.Coverage.Rules, max(d.SkippedTotal, len(d.Skipped)), len(d.Deferred)))
 	fs.add("PHIGATE_DURATION_US", strconv.FormatInt(d.DurationUs, 10))
+}
+
+// wazuhTag spells a technical safeguard as the group tags of Wazuh's rules do,
+// "hipaa_164.312.a.2.IV" for 45 CFR 164.312(a)(2)(iv), so that its dashboards
+// count our entries; "" for other sections, which it has no tags for.
+func wazuhTag(citation string) string {
+	section, paragraphs, ok := strings.Cut(strings.TrimPrefix(citation, "45 CFR "), "(")
+	if !ok || section != "164.312" {
+		return ""
+	}
+	parts := strings.Split(strings.TrimSuffix(paragraphs, ")"), ")(")
+	if len(parts) > 2 {
+		parts[2] = strings.ToUpper(parts[2])
+	}
+	return "hipaa_" + section + "." + strings.Join(parts, ".")
 }
 
 func addNew(list []string, s string) []string {

@@ -97,3 +97,24 @@ func TestCatalogueIsComplete(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWazuhTag(t *testing.T) {
+	for citation, want := range map[string]string{
+		"45 CFR 164.312(a)(1)":           "hipaa_164.312.a.1",
+		"45 CFR 164.312(a)(2)(iv)":       "hipaa_164.312.a.2.IV",
+		"45 CFR 164.312(b)":              "hipaa_164.312.b",
+		"45 CFR 164.308(a)(1)(ii)(A)":    "",
+		"45 CFR 164.312":                 "",
+		"somebody's own (not a section)": "",
+	} {
+		got := ""
+		for _, f := range journal.Fields(&policy.Decision{Kind: "verdict", Findings: []policy.Record{{Citations: []string{citation}}}}) {
+			if f.Name == "PHIGATE_TAG" {
+				got = f.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", citation, got, want)
+		}
+	}
+}

@@ -26,9 +26,16 @@ func (d *Door) takeNote(pods []*api.PodSandbox, ctrs []*api.Container) {
 		byID[pod.GetId()] = pod
 	}
 	var list []running
+	judged := map[string]string{} // of those that are still there
+	d.mu.Lock()
 	for _, ctr := range ctrs {
 		list = append(list, running{byID[ctr.GetPodSandboxId()], ctr})
+		if digest, ok := d.judged[ctr.GetId()]; ok {
+			judged[ctr.GetId()] = digest
+		}
 	}
+	d.judged = judged
+	d.mu.Unlock()
 	select {
 	case <-d.catchUp:
 	default:

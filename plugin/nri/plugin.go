@@ -27,6 +27,9 @@ import (
 // Evaluator judges and records; package engine.
 type Evaluator interface {
 	Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error)
+	// Unjudged records that a subject was refused without a verdict. It does
+	// not wait for the record.
+	Unjudged(s *policy.Subject, why error)
 }
 
 // Runtime reads what containerd knows; package containerd.
@@ -34,7 +37,7 @@ type Runtime interface {
 	Root(ctx context.Context, key string) (*containerd.Root, error)
 	Sandbox(ctx context.Context, id string) (*containerd.Sandbox, error)
 	Container(ctx context.Context, id string) (*containerd.Record, error)
-	ImageOf(ctx context.Context, ref, config, top string) (*containerd.Image, error)
+	ImageOf(ctx context.Context, ref, config string, chain []string) (*containerd.Image, error)
 }
 
 // Layers names the facts of a root filesystem; package prescan.
@@ -171,6 +174,7 @@ func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox
 	}()
 	subject, err := within(ctx, func() (*policy.Subject, error) { return d.subject(ctx, gate, pod, ctr, adjust) })
 	if err != nil {
+		d.Engine.Unjudged(identity(gate, pod, ctr), err)
 		return err
 	}
 	decision, err := d.Engine.Evaluate(ctx, subject)

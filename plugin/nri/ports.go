@@ -59,11 +59,7 @@ func (d *Door) exposed(ctx context.Context, image policy.Image, root *containerd
 	if len(root.Chain) == 0 && image.Ref == "" && image.Config == "" {
 		return nil, errors.New("the runtime named no image")
 	}
-	top := ""
-	if len(root.Chain) > 0 {
-		top = root.Chain[len(root.Chain)-1]
-	}
-	img, err := d.Runtime.ImageOf(ctx, image.Ref, image.Config, top)
+	img, err := d.Runtime.ImageOf(ctx, image.Ref, image.Config, root.Chain)
 	if err != nil {
 		return nil, fmt.Errorf("reading the image's ports: %w", err)
 	}

@@ -28,10 +28,7 @@ func (d *Door) subject(ctx context.Context, gate policy.Gate, pod *api.PodSandbo
 	if ctr.GetId() == "" {
 		return nil, errors.New("the runtime named no container")
 	}
-	s := &policy.Subject{
-		ID: ctr.GetId(), Name: ctr.GetName(), Gate: gate, Runtime: "cri",
-		Pod: policy.Pod{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: pod.GetLabels()},
-	}
+	s := identity(gate, pod, ctr)
 	image := imageOf(ctr)
 	key := ctr.GetId()
 	var err error
@@ -44,6 +41,14 @@ func (d *Door) subject(ctx context.Context, gate policy.Gate, pod *api.PodSandbo
 		return nil, err
 	}
 	return s, d.surroundings(ctx, s, pod, ctr, key, image)
+}
+
+// identity is who the subject is, before anything is known of it.
+func identity(gate policy.Gate, pod *api.PodSandbox, ctr *api.Container) *policy.Subject {
+	return &policy.Subject{
+		ID: ctr.GetId(), Name: ctr.GetName(), Gate: gate, Runtime: "cri",
+		Pod: policy.Pod{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: pod.GetLabels()},
+	}
 }
 
 // imageRef is what the gate knows of the image by name.

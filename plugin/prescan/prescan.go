@@ -14,12 +14,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/containerd"
 	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/policy"
 )
 
 // Scanner scans the layers of one containerd. Safe for concurrent use.
@@ -36,6 +38,7 @@ type Scanner struct {
 	wake     chan struct{}
 	diffs    map[string]string    // chain ID -> diff ID, as image configs say
 	progress map[string]*progress // by layer key: waiting, running or failed
+	doubted  bool                 // facts with something unreadable have been doubted; the worker's own
 	synced   bool                 // the images of the node have been seen since the last connection
 }
 
@@ -187,6 +190,9 @@ func (s *Scanner) sync(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.doubt(keep); err != nil {
+		return err
+	}
 	if n, err := s.Store.Retain(keep); err != nil {
 		return err
 	} else if n > 0 {
@@ -194,6 +200,25 @@ func (s *Scanner) sync(ctx context.Context) error {
 	}
 	s.forgetFailures(keep)
 	s.setSynced(true)
+	return nil
+}
+
+// doubt takes the facts of layers that had something unreadable out of keep,
+// once in this process: what could not be read may be readable by now.
+func (s *Scanner) doubt(keep map[string]bool) error {
+	if s.doubted {
+		return nil
+	}
+	s.doubted = true
+	for key := range keep {
+		layer, ok, err := s.Store.Get(key)
+		if err != nil {
+			return err
+		}
+		if ok && slices.ContainsFunc(layer.Facts().Skipped, func(k policy.Skipped) bool { return k.Kind == policy.Unreadable }) {
+			delete(keep, key)
+		}
+	}
 	return nil
 }
 

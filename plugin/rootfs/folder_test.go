@@ -372,3 +372,26 @@ func TestMountsAreNotCrossed(t *testing.T) {
 		})
 	}
 }
+
+func TestMergedOverlayOverTwoFileSystems(t *testing.T) {
+	lower, upper, merged := t.TempDir(), t.TempDir(), t.TempDir()
+	must(t, unix.Mount("none", lower, "tmpfs", 0, ""))
+	defer unix.Unmount(lower, unix.MNT_DETACH)
+	write(t, filepath.Join(lower, "a/low"), "low")
+	write(t, filepath.Join(upper, "a/high"), "high")
+	must(t, unix.Mount("overlay", merged, "overlay", unix.MS_RDONLY, "lowerdir="+upper+":"+lower))
+	defer unix.Unmount(merged, unix.MNT_DETACH)
+	got := map[string]string{}
+	w := walk(t, Dir(merged), func(e Entry) error {
+		if e.Kind != Regular {
+			return nil
+		}
+		text, err := content(e)
+		got[e.Path] = text
+		return err
+	})
+	must(t, w.err)
+	if diff := cmp.Diff(map[string]string{"/a/low": "low", "/a/high": "high"}, got); diff != "" || len(w.unreadable) > 0 {
+		t.Errorf("files (-want +got):\n%s\n%d unreadable", diff, len(w.unreadable))
+	}
+}

@@ -174,11 +174,24 @@ func (t *Target) fromManifest(ctx context.Context, from blobs, digest v1.Hash, d
 		return err
 	}
 	t.Image.Digest = digest.String()
-	open := func(i int) (io.ReadCloser, error) { return from.blob(ctx, doc.Layers[i].Digest) }
+	open := func(i int) (io.ReadCloser, error) {
+		l := doc.Layers[i]
+		r, err := from.blob(ctx, l.Digest)
+		if err != nil {
+			return nil, err
+		}
+		return ending{io.LimitReader(r, l.Size), r}, nil // a registry could send without end
+	}
 	for _, l := range doc.Layers {
 		t.Size += max(l.Size, 0)
 	}
 	return t.fromConfig(config, len(doc.Layers), open)
+}
+
+// ending is a stream that is read through a bound.
+type ending struct {
+	io.Reader
+	io.Closer
 }
 
 // fromConfig takes the image config, whose list of uncompressed digests each

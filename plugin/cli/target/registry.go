@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -30,7 +32,7 @@ func (t *Target) registry(ctx context.Context, text string) error {
 		return input("%s is no reference to an image; write NAME:TAG or HOST/NAME:TAG", shown)
 	}
 	from := remoteBlobs{repo: ref.Context(), options: []remote.Option{
-		remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("phigate"),
+		remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("phigate"), remote.WithTransport(transportOf()),
 	}}
 	// Docker Hub by the name that containerd and the kubelet give it.
 	t.Image.Ref = strings.Replace(ref.Name(), "index.docker.io/", "docker.io/", 1)
@@ -58,16 +60,56 @@ func (r remoteBlobs) manifest(_ context.Context, digest v1.Hash) (io.ReadCloser,
 	return io.NopCloser(bytes.NewReader(desc.Manifest)), nil
 }
 
-func (r remoteBlobs) blob(_ context.Context, digest v1.Hash) (io.ReadCloser, error) {
-	layer, err := remote.Layer(r.repo.Digest(digest.String()), r.options...)
+func (r remoteBlobs) blob(ctx context.Context, digest v1.Hash) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	layer, err := remote.Layer(r.repo.Digest(digest.String()), append(slices.Clone(r.options), remote.WithContext(ctx))...)
+	var stream io.ReadCloser
+	if err == nil {
+		stream, err = layer.Compressed()
+	}
 	if err != nil {
+		cancel(nil)
 		return nil, explain("blob "+digest.String(), r.repo.RegistryStr(), err)
 	}
-	stream, err := layer.Compressed()
-	if err != nil {
-		return nil, explain("blob "+digest.String(), r.repo.RegistryStr(), err)
+	return &lively{ctx: ctx, stream: stream, cancel: cancel}, nil
+}
+
+// patience is how long a registry may be silent in an answer.
+const patience = time.Minute
+
+var errSilent = fmt.Errorf("the registry sent nothing for %v: try again", patience)
+
+// lively is a stream that fails when it stalls.
+type lively struct {
+	ctx    context.Context
+	stream io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+func (l *lively) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(patience, func() { l.cancel(errSilent) })
+	defer timer.Stop()
+	n, err := l.stream.Read(p)
+	if err != nil && err != io.EOF && context.Cause(l.ctx) == errSilent {
+		err = errSilent
 	}
-	return stream, nil
+	return n, err
+}
+
+func (l *lively) Close() error {
+	l.cancel(nil)
+	return l.stream.Close()
+}
+
+// transportOf is the usual transport with an end to waiting for an answer.
+func transportOf() http.RoundTripper {
+	t, ok := remote.DefaultTransport.(*http.Transport)
+	if !ok {
+		return remote.DefaultTransport
+	}
+	t = t.Clone()
+	t.ResponseHeaderTimeout = patience
+	return t
 }
 
 // explain adds the next step to a registry's answer.
