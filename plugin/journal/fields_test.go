@@ -51,6 +51,7 @@ func TestFieldsOfAVerdictInTheJournal(t *testing.T) {
 		"PHIGATE_CONTAINER_ID": {"c1"}, "PHIGATE_POD": {"app-0"}, "PHIGATE_POD_UID": {"u1"}, "PHIGATE_NAMESPACE": {"clinic"},
 		"PHIGATE_IMAGE": {"registry.example/app:1"}, "PHIGATE_IMAGE_DIGEST": {"sha256:aa"}, "PHIGATE_POLICY_DIGEST": {"sha256:bb"},
 		"PHIGATE_ACTION": {"block"}, "PHIGATE_MODE": {"enforce"}, "PHIGATE_SEVERITY": {"critical"},
+		"PHIGATE_TAG":      {"hipaa_164.312.a.1", "hipaa_164.312.e.1"},
 		"PHIGATE_RULE":     {"phi-table", "listener"},
 		"PHIGATE_CITATION": {"45 CFR 164.312(a)(1)", "45 CFR 164.502(b)", "45 CFR 164.312(e)(1)"},
 		"PHIGATE_COVERAGE": {"files=3 bytes=9 rules=13 skipped=1 deferred=0"}, "PHIGATE_DURATION_US": {"412"},
