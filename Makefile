@@ -13,7 +13,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO := go
 FOLDERS := $(wildcard policy plugin hooks deploy test)
 # What starts a real containerd: one after the other, and never from the test cache.
-REAL = ./test/node/... ./test/e2e/...
+REAL = ./test/node/... ./test/e2e/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -36,9 +36,9 @@ vet: ## gofmt and go vet
 	@$(GO) vet ./...
 
 unit: ## the tests that need no containerd, architecture and CLI scripts included
-	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e)
+	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e -e /test/readme)
 
-e2e: setup ## the tests against a real containerd and runc (root)
+e2e: setup build ## the tests against a real containerd and runc (root)
 	@$(GO) test -count 1 -p 1 -timeout 30m $(REAL)
 
 demo: setup build ## show the gate at work on a private containerd, then clean up (root)

@@ -50,8 +50,9 @@ type PolicyStatus struct {
 
 // ScanStatus says how far the scan of images is.
 type ScanStatus struct {
-	Idle    bool `json:"idle"`
-	Waiting int  `json:"waiting"` // layers and chains
+	Idle    bool   `json:"idle"`
+	Waiting int    `json:"waiting"`         // layers and chains
+	Error   string `json:"error,omitempty"` // why containerd cannot be asked, and all is refused
 }
 
 // LogStatus says how the decision log is.

@@ -253,6 +253,9 @@ func readLayer(ctx context.Context, scanner *inspect.Scanner, layer target.Layer
 	if err != nil {
 		return err
 	}
+	if layer.Unseen != "" {
+		facts.Skipped = append(facts.Skipped, policy.Skipped{Where: "image", Rule: "files", Reason: layer.Unseen, Kind: policy.OutOfScope})
+	}
 	return w.Commit(*facts)
 }
 

@@ -73,9 +73,12 @@ func statusText(w io.Writer, s *ask.Status, now time.Time) error {
 	row("phigated", "%s, up %s", s.Version, since(s.Started, now))
 	runtimeRows(row, s.Runtime, now)
 	policyRows(row, s.Policy)
-	if s.Scan.Idle && s.Scan.Waiting == 0 {
+	switch {
+	case s.Scan.Error != "":
+		row("scan", "FAILING: %s", s.Scan.Error)
+	case s.Scan.Idle && s.Scan.Waiting == 0:
 		row("scan", "idle: all images are known")
-	} else {
+	default:
 		row("scan", "in progress, %s waiting", count(s.Scan.Waiting, "layer"))
 	}
 	switch {

@@ -79,7 +79,7 @@ func (c *Client) Check(ctx context.Context) (version string, err error) {
 func (c *Client) listSnapshotters(ctx context.Context) ([]string, error) {
 	resp, err := c.c.IntrospectionService().Plugins(ctx, "type==io.containerd.snapshotter.v1")
 	if err != nil {
-		return nil, fmt.Errorf("listing snapshotters: %w", plain(err))
+		return nil, fmt.Errorf("asking containerd at %s for its snapshotters: %w", c.address, plain(err))
 	}
 	var names []string
 	for _, p := range resp.Plugins {

@@ -129,10 +129,11 @@ func (c *Client) Chain(ctx context.Context, snapshotter, name string) ([]string,
 	return c.chain(ctx, snapshotter, info)
 }
 
-// LayerSize is what the committed snapshot holds itself, in bytes.
-func (c *Client) LayerSize(ctx context.Context, snapshotter, name string) (int64, error) {
+// LayerSize is what the committed snapshot holds itself: files, folders
+// included, and bytes on disk.
+func (c *Client) LayerSize(ctx context.Context, snapshotter, name string) (files, bytes int64, err error) {
 	usage, err := c.c.SnapshotService(snapshotter).Usage(ctx, name)
-	return usage.Size, plain(err)
+	return usage.Inodes, usage.Size, plain(err)
 }
 
 // Committed lists the names of the snapshotter's committed snapshots.

@@ -63,7 +63,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 		return err
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { d.tidy(ctx); d.scanner.Run(ctx) })
+	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
 	wg.Go(func() { d.export(ctx) })
@@ -116,24 +116,6 @@ func (d *Daemon) assemble(key *key) {
 	}
 }
 
-// tidy gives back what a phigated that was killed has left, once containerd is
-// there.
-func (d *Daemon) tidy(ctx context.Context) {
-	for ctx.Err() == nil {
-		if _, err := d.client.Check(ctx); err == nil {
-			break
-		}
-		select {
-		case <-time.After(250 * time.Millisecond):
-		case <-ctx.Done():
-			return
-		}
-	}
-	if err := d.client.Tidy(ctx, d.Config.Views()); err != nil {
-		d.Log.Warn("giving back what an earlier phigated left", "error", err)
-	}
-}
-
 // export sends the log to the journal; a failure there never stops the gate.
 func (d *Daemon) export(ctx context.Context) {
 	if d.Config.Journal == "" {
@@ -171,7 +153,7 @@ func (d *Daemon) status() ask.Status {
 		Version: d.Version, Started: d.began,
 		Runtime: ask.RuntimeStatus{Connected: door.Connected, Name: door.Runtime, Gate: door.Gate, Since: door.Since, Error: door.Error},
 		Policy:  d.policies.status(),
-		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting},
+		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting, Error: d.scanner.Trouble()},
 		Log:     ask.LogStatus{Last: d.recorder.Last(), Error: d.recorder.failure()},
 	}
 }

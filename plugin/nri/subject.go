@@ -91,21 +91,22 @@ func earlySpec(s *policy.Subject, ctr *api.Container, adjust *api.ContainerAdjus
 	s.Sees, s.LaterGate = early, policy.GateStart
 	s.Later = policy.FactSpec | policy.FactHostPaths | policy.FactHostNamespaces
 	s.Spec = specOf(ctr)
+	if adjust != nil {
+		applied := proto.Clone(adjust).(*api.ContainerAdjustment)
+		applied.CDIDevices = nil
+		if err := nrispec.SpecGenerator(&adjuster{generate.Generator{Config: s.Spec}}).Adjust(applied); err != nil {
+			return fmt.Errorf("applying what other NRI plugins adjust: %w", err)
+		}
+	}
 	// The user is only told from containerd 2.3 on, and never how a user
 	// namespace maps it.
 	if ctr.GetUser() != nil && !hasNamespace(s.Spec, specs.UserNamespace) {
 		s.Sees |= policy.FactUser
 	}
-	if adjust == nil {
-		return nil
-	}
-	if len(adjust.GetCDIDevices()) > 0 { // injected after this gate
-		s.Sees &^= policy.FactDevices | policy.FactMounts
-	}
-	applied := proto.Clone(adjust).(*api.ContainerAdjustment)
-	applied.CDIDevices = nil
-	if err := nrispec.SpecGenerator(&adjuster{generate.Generator{Config: s.Spec}}).Adjust(applied); err != nil {
-		return fmt.Errorf("applying what other NRI plugins adjust: %w", err)
+	// Such devices are injected after this gate, and with them whatever their
+	// specification edits (CDI SPEC.md, containerEdits).
+	if len(adjust.GetCDIDevices()) > 0 {
+		s.Sees &^= policy.FactDevices | policy.FactDeviceRules | policy.FactMounts | policy.FactEnv | policy.FactUser
 	}
 	return nil
 }

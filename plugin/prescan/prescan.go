@@ -12,11 +12,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/containerd"
@@ -40,19 +38,14 @@ type Scanner struct {
 	progress map[string]*progress // by layer key: waiting, running or failed
 	doubted  bool                 // facts with something unreadable have been doubted; the worker's own
 	synced   bool                 // the images of the node have been seen since the last connection
+	busy     bool                 // a task is being worked on
+	trouble  string               // why containerd cannot be asked, or ""
 }
 
 // task is a chain of snapshots to gather the facts of.
 type task struct {
 	snapshotter, name string
 	urgent            bool
-}
-
-// progress is how far the scan of one layer is.
-type progress struct {
-	total, done int64
-	failed      string    // why the last try ended without facts
-	tried       time.Time // when it did
 }
 
 // New makes a scanner; Run does its work.
@@ -63,40 +56,14 @@ func New(c *containerd.Client, store *cache.Store, files *inspect.Scanner, upper
 	}
 }
 
-// Run watches containerd and scans until ctx ends.
+// Run gives back what a scanner that was killed has left in containerd, once
+// that is there, then watches it and scans until ctx ends.
 func (s *Scanner) Run(ctx context.Context) {
+	s.tidy(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.watch(ctx) })
 	wg.Go(func() { s.work(ctx) })
 	wg.Wait()
-}
-
-// watch follows containerd's events and sees to it, after each connection, that
-// what happened in between is not missed.
-func (s *Scanner) watch(ctx context.Context) {
-	said := ""
-	for ctx.Err() == nil {
-		err := s.Client.Watch(ctx, func() {
-			said = ""
-			s.Log.Info("watching containerd's images")
-			s.setSynced(false)
-			s.add(task{}) // the task without a name reads all images
-		}, s.handle)
-		if ctx.Err() == nil && err.Error() != said {
-			said = err.Error()
-			s.Log.Warn("containerd's events are not to be had; trying again", "error", err)
-		}
-		sleep(ctx, 200*time.Millisecond)
-	}
-}
-
-func (s *Scanner) handle(e containerd.Event) {
-	switch {
-	case e.Committed != nil:
-		s.add(task{snapshotter: e.Committed.Snapshotter, name: e.Committed.Name})
-	default:
-		s.add(task{})
-	}
 }
 
 // add queues a task; one that waits already is not queued again.
@@ -131,7 +98,14 @@ func (s *Scanner) next() (task, bool) {
 	}
 	t := s.queue[0]
 	s.queue = s.queue[1:]
+	s.busy = true
 	return t, true
+}
+
+func (s *Scanner) rest() {
+	s.mu.Lock()
+	s.busy = false
+	s.mu.Unlock()
 }
 
 // work takes one task after the other, on a thread of low priority.
@@ -154,6 +128,7 @@ func (s *Scanner) work(ctx context.Context) {
 		if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
 			s.Log.Error("scanning", "snapshot", cmp.Or(t.name, "all images"), "error", err)
 		}
+		s.rest()
 		if ctx.Err() != nil {
 			return
 		}
@@ -199,7 +174,9 @@ func (s *Scanner) sync(ctx context.Context) error {
 		s.Log.Info("dropped the facts of layers that are gone", "layers", n)
 	}
 	s.forgetFailures(keep)
-	s.setSynced(true)
+	s.mu.Lock()
+	s.synced = s.trouble == ""
+	s.mu.Unlock()
 	return nil
 }
 
@@ -247,9 +224,26 @@ func (s *Scanner) syncSnapshotter(ctx context.Context, snapshotter string, image
 	}
 	for _, image := range images {
 		if top := image.Top(); here[top] {
+			if err := s.name(snapshotter, image.Chain); err != nil {
+				return err
+			}
 			root := &containerd.Root{Snapshotter: snapshotter, Chain: image.Chain}
 			if _, cold := s.keys(root); len(cold) > 0 {
 				s.add(task{snapshotter: snapshotter, name: top})
+			}
+		}
+	}
+	return nil
+}
+
+// name lets facts that were gathered before the image's config was there answer
+// to the layers' diff IDs too.
+func (s *Scanner) name(snapshotter string, chain []string) error {
+	for _, link := range chain {
+		keys := s.keysOf(snapshotter, link)
+		if found, ok := s.find(snapshotter, link); ok && found != keys[0] {
+			if err := s.Store.Alias(keys[0], found); err != nil {
+				return err
 			}
 		}
 	}
@@ -268,25 +262,6 @@ func (s *Scanner) learn(images []*containerd.Image) {
 	}
 }
 
-func (s *Scanner) setSynced(to bool) {
-	s.mu.Lock()
-	s.synced = to
-	s.mu.Unlock()
-}
-
-// Idle says whether all that is known to be there has been scanned.
-func (s *Scanner) Idle() (idle bool, waiting int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	running := 0
-	for _, p := range s.progress {
-		if p.failed == "" {
-			running++
-		}
-	}
-	return s.synced && len(s.queue) == 0 && running == 0, len(s.queue) + running
-}
-
 // Layers returns the keys under which the facts of a root filesystem's layers
 // are kept, lowest first. Layers without facts are scanned next.
 func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
@@ -298,20 +273,6 @@ func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
 		s.add(task{snapshotter: root.Snapshotter, name: root.Chain[len(root.Chain)-1], urgent: true})
 	}
 	return keys, false
-}
-
-// retryAfter spaces the tries of a layer whose scan failed.
-const retryAfter = 3 * time.Second
-
-func (s *Scanner) justFailed(keys []string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range keys {
-		if p := s.progress[key]; p != nil && p.failed != "" && time.Since(p.tried) < retryAfter {
-			return true
-		}
-	}
-	return false
 }
 
 // keys names the layers' facts, and those of them that are not there.
@@ -355,35 +316,6 @@ func (s *Scanner) keysOf(snapshotter, name string) []string {
 		return []string{own}
 	}
 	return []string{diff, own}
-}
-
-// Cold says in words how far the scan of the layers without facts is.
-func (s *Scanner) Cold(keys []string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var done, total int64
-	for _, key := range keys {
-		p := s.progress[key]
-		if p == nil {
-			continue
-		}
-		if p.failed != "" {
-			return "the image could not be scanned: " + p.failed
-		}
-		done, total = done+min(p.done, p.total), total+p.total
-	}
-	percent := int64(0)
-	if total > 0 {
-		percent = min(99, done*100/total)
-	}
-	return fmt.Sprintf("scan in progress, %d %%", percent)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }
 
 // errVanished is given where a layer went away while it was read.

@@ -68,7 +68,7 @@ func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree ro
 	if err != nil {
 		return err
 	}
-	facts, err := s.Files.Scan(ctx, tree, w, func(_, bytes int64) { s.advance(key, bytes) })
+	facts, err := s.Files.Scan(ctx, tree, w, func(files, bytes int64) { s.advance(key, files, bytes) })
 	if err == nil {
 		_, err = os.Lstat(folder)
 		if errors.Is(err, os.ErrNotExist) {
@@ -95,56 +95,6 @@ func (s *Scanner) alias(own, key string) error {
 		return nil
 	}
 	return s.Store.Alias(own, key)
-}
-
-// announce makes the layers' progress known before their scan begins.
-func (s *Scanner) announce(ctx context.Context, root *containerd.Root, cold []string) {
-	waits := map[string]bool{}
-	for _, key := range cold {
-		waits[key] = true
-	}
-	chain := root.Chain
-	if !root.Layered() {
-		chain = chain[len(chain)-1:]
-	}
-	for _, name := range chain {
-		key, _ := s.find(root.Snapshotter, name)
-		if !waits[key] {
-			continue
-		}
-		size, _ := s.Client.LayerSize(ctx, root.Snapshotter, name) // unknown: progress stays at 0
-		s.mu.Lock()
-		s.progress[key] = &progress{total: size}
-		s.mu.Unlock()
-	}
-}
-
-func (s *Scanner) advance(key string, done int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.progress[key]; p != nil {
-		p.done = done
-	}
-}
-
-func (s *Scanner) finish(keys []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range keys {
-		delete(s.progress, key)
-	}
-}
-
-// fail remembers why the layers have no facts; those that got theirs before
-// the failure are finished.
-func (s *Scanner) fail(keys []string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, key := range keys {
-		if p := s.progress[key]; p != nil {
-			p.failed, p.tried = err.Error(), time.Now()
-		}
-	}
 }
 
 // Priorities of Linux: ioprio_set(2), setpriority(2).

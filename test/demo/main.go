@@ -30,11 +30,8 @@ func main() {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := run(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w (%w)", err, cause)
-		}
 		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-		os.Exit(1) //nolint:gocritic // run has cleaned up
+		os.Exit(1)
 	}
 	say("\nAll as it should be. The containers, containerd and phigated are gone again.")
 }
@@ -93,6 +90,7 @@ func (d *demo) begin(ctx context.Context) (err error) {
 	if err := d.load(ctx, "portal", table, images.Ports{"21/tcp"}); err != nil {
 		return err
 	}
+	say("pods share the host's network here, which the baseline warns of: there is no CNI")
 	say("the images %s and %s are imported, and their layers scanned", gate.Image("web"), gate.Image("portal"))
 	return nil
 }

@@ -33,7 +33,7 @@ func (d *demo) create(ctx context.Context, name string) (id string, refused, err
 
 // compliant creates and starts a container that nothing speaks against.
 func (d *demo) compliant(ctx context.Context) error {
-	say("\n1. clinic-a/web: a compliant container\n")
+	say("\n1. clinic-a/web: a compliant container")
 	id, refused, err := d.create(ctx, "web")
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (d *demo) violating(ctx context.Context) error {
 		return errors.New("the container with patient data in its image was created")
 	}
 	answer := refused.Error()
-	say("   CreateContainer answers, and `kubectl describe pod` shows:\n\n%s", answer)
+	say("   CreateContainer answers:\n\n%s", answer)
 	if err := names(answer, "phigate: blocked clinic-a/portal", secret, "no-patient-files", "port 21", "plaintext-ports"); err != nil {
 		return fmt.Errorf("the answer to CreateContainer %w", err)
 	}
@@ -108,7 +108,7 @@ func (d *demo) violating(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := names(text, secret, "no-patient-files", "plaintext-ports"); err != nil {
+	if err := names(text, secret, "no-patient-files", "plaintext-ports", "BLOCKED  clinic-a/portal"); err != nil {
 		return fmt.Errorf("decision %s %w", seq[1], err)
 	}
 	return nil

@@ -48,6 +48,9 @@ func listen(socket string) (net.Listener, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("somebody listens at %s already: is another phigated running?", socket)
 	}
+	if info, err := os.Lstat(socket); err == nil && info.Mode().Type() != os.ModeSocket {
+		return nil, fmt.Errorf("listening at %s: something else than a socket is there: move it away, or name another in the configuration", socket)
+	}
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replacing the socket: %w", err)
 	}

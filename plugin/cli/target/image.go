@@ -34,7 +34,7 @@ type blobs interface {
 }
 
 // verified reads a small part whole, and only if its digest is the right one.
-func verified(open func(context.Context, v1.Hash) (io.ReadCloser, error), ctx context.Context, digest v1.Hash, what string) ([]byte, error) {
+func verified(ctx context.Context, open func(context.Context, v1.Hash) (io.ReadCloser, error), digest v1.Hash, what string) ([]byte, error) {
 	if digest.Algorithm != "sha256" {
 		return nil, input("the %s has a digest of kind %q; sha256 is supported", what, policy.Printable(digest.Algorithm))
 	}
@@ -94,7 +94,7 @@ func parseDocument(data []byte) (*document, error) {
 // platform.
 func (t *Target) resolve(ctx context.Context, from blobs, digest v1.Hash) error {
 	for range maxDepth {
-		data, err := verified(from.manifest, ctx, digest, "manifest")
+		data, err := verified(ctx, from.manifest, digest, "manifest")
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func offered(list []v1.Descriptor) string {
 }
 
 func (t *Target) fromManifest(ctx context.Context, from blobs, digest v1.Hash, doc *document) error {
-	config, err := verified(from.blob, ctx, doc.Config.Digest, "image config")
+	config, err := verified(ctx, from.blob, doc.Config.Digest, "image config")
 	if err != nil {
 		return err
 	}

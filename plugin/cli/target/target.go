@@ -52,6 +52,8 @@ type Target struct {
 type Layer struct {
 	Key  string // digest of the uncompressed bytes, or another name that is the layer's alone
 	Tree rootfs.Tree
+	// Unseen says what of the image the tree does not show; empty: nothing.
+	Unseen string
 }
 
 // Close gives back what the target holds.

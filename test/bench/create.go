@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/phigate/phigate/test/gate"
+	"github.com/phigate/phigate/test/images"
+	"github.com/phigate/phigate/test/node"
+)
+
+const (
+	warmUp = 10 // samples that do not count
+	image  = "cached"
+	files  = 2000 // in the image, beside busybox
+	// record is what a decision takes in the log, in bytes, about.
+	record = 2048
+)
+
+// creation measures CreateContainer and StartContainer with an image that both
+// nodes have had for long.
+func (b *bench) creation(ctx context.Context, n int) error {
+	pods, err := b.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(b.gate.StateDir, "bench.log"))
+	if err != nil {
+		return fmt.Errorf("creating a file beside the decision log: %w", err)
+	}
+	defer log.Close()
+	creates, starts := map[*node.Node]times{}, map[*node.Node]times{}
+	var syncs times
+	for i := range warmUp + n {
+		err := b.both(i, func(at *node.Node) error {
+			create, start, err := once(ctx, at, pods[at], fmt.Sprintf("app-%d", i))
+			if i >= warmUp && err == nil {
+				creates[at], starts[at] = append(creates[at], create), append(starts[at], start)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		took, err := fdatasync(log)
+		if err != nil {
+			return err
+		}
+		if i >= warmUp {
+			syncs = append(syncs, took)
+		}
+	}
+	fmt.Printf("\nCreation of a container from a cached image of %d files, %d samples each\n\n", files, n)
+	fmt.Printf("%-17s%26s%26s%26s\n%-17s%13s%13s%13s%13s%13s%13s\n", "", "without phigate", "with phigate", "difference",
+		"", "p50", "p99", "p50", "p99", "p50", "p99")
+	fmt.Printf("%-17s%13s%13s\n", "fdatasync", ms(syncs.at(50)), ms(syncs.at(99)))
+	row("CreateContainer", creates[b.without], creates[b.with])
+	row("StartContainer", starts[b.without], starts[b.with])
+	fmt.Println()
+	goals("CreateContainer", creates[b.without], creates[b.with], syncs)
+	goals("StartContainer", starts[b.without], starts[b.with], syncs)
+	return nil
+}
+
+// prepare imports the image and runs a pod on both nodes.
+func (b *bench) prepare(ctx context.Context) (pods map[*node.Node]string, err error) {
+	many, err := images.Many("/usr/share/app", files, []byte("one of many files\n"))
+	if err != nil {
+		return nil, err
+	}
+	img, err := gate.Make(many)
+	if err != nil {
+		return nil, err
+	}
+	pods = map[*node.Node]string{}
+	err = b.both(0, func(at *node.Node) error {
+		if err := at.Import(ctx, gate.Image(image), img); err != nil {
+			return err
+		}
+		pods[at], err = at.RunPod(ctx, node.PodOptions{Namespace: "clinic-a"})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pods, b.gate.Ready(ctx)
+}
+
+// once creates, starts and removes one container.
+func once(ctx context.Context, at *node.Node, pod, name string) (create, start time.Duration, err error) {
+	began := time.Now()
+	id, err := at.Create(ctx, pod, sleeps(name, gate.Image(image)))
+	create = time.Since(began)
+	if err != nil {
+		return 0, 0, fmt.Errorf("creating a container: %w", err)
+	}
+	began = time.Now()
+	err = at.StartContainer(ctx, id)
+	start = time.Since(began)
+	if err != nil {
+		return 0, 0, fmt.Errorf("starting a container: %w", err)
+	}
+	return create, start, at.Remove(ctx, id)
+}
+
+// sleeps is a container that stays and that no rule refuses.
+func sleeps(name, image string) node.ContainerOptions {
+	return node.ContainerOptions{
+		Name: name, Image: image, Command: []string{"/bin/sleep", "1000"},
+		User: 1000, ReadonlyRoot: true, NoNewPrivs: true,
+	}
+}
+
+// fdatasync appends to the file what a decision takes, and measures only how
+// long it takes to make that durable.
+func fdatasync(f *os.File) (time.Duration, error) {
+	if _, err := f.Write(make([]byte, record)); err != nil {
+		return 0, fmt.Errorf("writing beside the decision log: %w", err)
+	}
+	began := time.Now()
+	if err := unix.Fdatasync(int(f.Fd())); err != nil {
+		return 0, fmt.Errorf("syncing beside the decision log: %w", err)
+	}
+	return time.Since(began), nil
+}
+
+func row(call string, without, with times) {
+	fmt.Printf("%-17s%13s%13s%13s%13s%13s%13s\n", call, ms(without.at(50)), ms(without.at(99)), ms(with.at(50)), ms(with.at(99)),
+		ms(with.at(50)-without.at(50)), ms(with.at(99)-without.at(99)))
+}
+
+// goals of a cached image: p50 costs at most one fdatasync and 1 ms more, p99 at most 5 ms.
+func goals(call string, without, with, syncs times) {
+	p50, limit := with.at(50)-without.at(50), syncs.at(50)+time.Millisecond
+	goal(call+" p50", p50 <= limit, "%s more; at most one fdatasync + 1 ms = %s", ms(p50), ms(limit))
+	p99 := with.at(99) - without.at(99)
+	goal(call+" p99", p99 <= 5*time.Millisecond, "%s more; at most 5 ms", ms(p99))
+}
