@@ -156,15 +156,17 @@ func (s *scan) leave(err error) {
 	}
 }
 
-// node is the configuration of the node, or the defaults of one that has none.
+// node is the configuration of the node where it matters: it was named, or the
+// image is this node's. Its defaults are those of a node that has none.
 func (s *scan) node() (conf.Config, error) {
+	if !s.isExplicit && !target.IsNodes(s.target) {
+		return conf.Default(), nil
+	}
 	c, err := conf.Load(s.config)
 	switch {
 	case err == nil:
 		return c, nil
 	case errors.Is(err, fs.ErrNotExist) && !s.isExplicit:
-		return conf.Default(), nil
-	case errors.Is(err, fs.ErrPermission) && !s.isExplicit: // not root's terminal; its policies are not used
 		return conf.Default(), nil
 	}
 	return c, &ExitError{ExitUsage, err}

@@ -13,14 +13,18 @@ import (
 	"github.com/phigate/phigate/policy/config"
 )
 
-// maxPolicies bounds how many policy files are read.
-const maxPolicies = 1000
+// Bounds of the policy files together: how many there are, and their bytes.
+const (
+	maxPolicies = 1000
+	maxBytes    = 4 << 20
+)
 
 // ReadPolicies reads the files, and in folders the files *.yaml and *.yml in
 // the order of their names. A path that does not exist is an error: a policy
 // that is looked for in the wrong place must not go unnoticed.
 func ReadPolicies(paths []string) ([]config.File, error) {
 	var files []config.File
+	total := 0
 	for _, path := range paths {
 		names, err := policyFiles(path)
 		if err != nil {
@@ -33,6 +37,9 @@ func ReadPolicies(paths []string) ([]config.File, error) {
 			data, err := readBounded(name)
 			if err != nil {
 				return nil, err
+			}
+			if total += len(data); total > maxBytes {
+				return nil, fmt.Errorf("reading policies: the files have more than %d bytes together, which is the most that is accepted", maxBytes)
 			}
 			files = append(files, config.File{Name: name, Data: data})
 		}

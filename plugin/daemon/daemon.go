@@ -66,11 +66,15 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
-	wg.Go(func() { d.export(ctx) })
 	wg.Go(func() { notify(ctx, d.health, d.Log) })
+	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
+	exported := make(chan struct{})
+	go func() { defer close(exported); d.export(exporting) }()
 	err = wait()
 	wg.Wait()
-	d.note("stop", "phigated ends")
+	d.note("stop", "phigated ends") // and the journal hears of it
+	last()
+	<-exported
 	return err
 }
 

@@ -71,23 +71,24 @@ func (r remoteBlobs) blob(ctx context.Context, digest v1.Hash) (io.ReadCloser, e
 		cancel(nil)
 		return nil, explain("blob "+digest.String(), r.repo.RegistryStr(), err)
 	}
-	return &lively{ctx: ctx, stream: stream, cancel: cancel}, nil
+	return &lively{ctx: ctx, stream: stream, cancel: cancel, patience: patience}, nil
 }
 
 // patience is how long a registry may be silent in an answer.
 const patience = time.Minute
 
-var errSilent = fmt.Errorf("the registry sent nothing for %v: try again", patience)
+var errSilent = errors.New("the registry stopped sending: try again")
 
 // lively is a stream that fails when it stalls.
 type lively struct {
-	ctx    context.Context
-	stream io.ReadCloser
-	cancel context.CancelCauseFunc
+	ctx      context.Context
+	stream   io.ReadCloser
+	cancel   context.CancelCauseFunc
+	patience time.Duration
 }
 
 func (l *lively) Read(p []byte) (int, error) {
-	timer := time.AfterFunc(patience, func() { l.cancel(errSilent) })
+	timer := time.AfterFunc(l.patience, func() { l.cancel(errSilent) })
 	defer timer.Stop()
 	n, err := l.stream.Read(p)
 	if err != nil && err != io.EOF && context.Cause(l.ctx) == errSilent {

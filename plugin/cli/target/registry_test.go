@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -143,5 +145,26 @@ func TestRegistryThatLies(t *testing.T) {
 				t.Errorf("got error %v; want one of the input with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// A registry that stops in the middle of a layer is given up.
+func TestRegistryThatStalls(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("first bytes"))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	must(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	stream := &lively{ctx: ctx, stream: resp.Body, cancel: cancel, patience: 50 * time.Millisecond}
+	defer stream.Close()
+	data, err := io.ReadAll(stream)
+	if string(data) != "first bytes" || !errors.Is(err, errSilent) {
+		t.Errorf("got %d bytes and error %v; want 11 and %v", len(data), err, errSilent)
 	}
 }

@@ -87,6 +87,9 @@ const (
 	prefixOCIArchive = "oci-archive:"
 )
 
+// IsNodes says whether text names an image of this node's containerd.
+func IsNodes(text string) bool { return strings.HasPrefix(text, schemeContainerd) }
+
 // Open finds out what text names and prepares it for reading. ctx must live as
 // long as the target.
 func Open(ctx context.Context, text string, o Options) (*Target, error) {

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/phigate/phigate/plugin/ask"
+)
+
+func TestServe(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "run", "p.sock")
+	ctx, cancel := context.WithCancel(t.Context())
+	wait, err := Serve(ctx, socket, func() ask.Status { return ask.Status{Version: "v1", Scan: ask.ScanStatus{Waiting: 3}} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(socket)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket has mode %v (error %v), want 0600", info.Mode(), err)
+	}
+	got, err := ask.GetStatus(t.Context(), socket)
+	if err != nil || got.Version != "v1" || got.Scan.Waiting != 3 {
+		t.Errorf("got %+v, error %v", got, err)
+	}
+	if _, err := Serve(ctx, socket, nil); err == nil || !strings.Contains(err.Error(), "another phigated") {
+		t.Errorf("a socket in use was taken: %v", err)
+	}
+	cancel()
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := ask.GetStatus(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "is it running?") {
+		t.Errorf("got %v, want the next step", err)
+	}
+}
+
+// What a phigated that was killed left behind is replaced.
+func TestServeReplacesADeadSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "p.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	wait, err := Serve(ctx, socket, func() ask.Status { return ask.Status{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Something else may listen at the socket; its answer is bounded and not believed.
+func TestGetStatusFromSomethingElse(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "p.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno!"))
+			_ = c.Close()
+		}
+	}()
+	if _, err := ask.GetStatus(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "not a status") {
+		t.Errorf("got %v, want an error that says what it is not", err)
+	}
+}
