@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -98,6 +99,10 @@ func explain(socket string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("phigated's socket %s may be opened by root alone: run this as root", socket)
 	default:
+		var request *url.Error
+		if errors.As(err, &request) {
+			err = request.Err // without the name of a host that is none
+		}
 		return fmt.Errorf("asking phigated at %s: %w", socket, err)
 	}
 }

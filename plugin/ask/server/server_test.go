@@ -74,6 +74,7 @@ func TestGetStatusFromSomethingElse(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, _ = c.Read(make([]byte, 4096))
 			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno!"))
 			_ = c.Close()
 		}
