@@ -2,17 +2,13 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/config"
 )
@@ -122,77 +118,27 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// readPolicies reads the files and the folders' files that were named.
+// readPolicies reads the files and the folders' files that were named, and the
+// standard input for "-".
 func readPolicies(names []string, stdin io.Reader) ([]config.File, error) {
 	var files []config.File
 	for _, name := range names {
-		paths, err := policyPaths(name)
-		if err != nil {
-			return nil, usage("%w; name a policy file, or a folder that holds some", err)
+		if name == "-" {
+			data, err := io.ReadAll(io.LimitReader(stdin, config.MaxSize+1))
+			if err != nil {
+				return nil, fmt.Errorf("reading the standard input: %w", err)
+			}
+			files = append(files, config.File{Name: "stdin", Data: data})
+			continue
 		}
-		if len(paths) == 0 {
+		found, err := conf.ReadPolicies([]string{name})
+		if err != nil {
+			return nil, &ExitError{ExitUsage, err}
+		}
+		if len(found) == 0 {
 			return nil, usage("%s holds no file that ends in .yaml or .yml", policy.Printable(name))
 		}
-		for _, path := range paths {
-			f, err := readPolicy(path, stdin)
-			if err != nil {
-				return nil, usage("reading policy %s: %w", policy.Printable(path), err)
-			}
-			files = append(files, f)
-		}
+		files = append(files, found...)
 	}
 	return files, nil
-}
-
-func policyPaths(name string) ([]string, error) {
-	if name == "-" {
-		return []string{name}, nil
-	}
-	info, err := os.Stat(name)
-	if err != nil || !info.IsDir() {
-		return []string{name}, err
-	}
-	entries, err := os.ReadDir(name)
-	if err != nil {
-		return nil, err
-	}
-	var paths []string
-	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
-			paths = append(paths, filepath.Join(name, e.Name()))
-		}
-	}
-	slices.Sort(paths)
-	return paths, nil
-}
-
-// readPolicy reads one file, and no more of it than shows that it is too large.
-func readPolicy(path string, stdin io.Reader) (config.File, error) {
-	if path == "-" {
-		data, err := io.ReadAll(io.LimitReader(stdin, config.MaxSize+1))
-		return config.File{Name: "stdin", Data: data}, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return config.File{}, reason(err)
-	}
-	if !info.Mode().IsRegular() {
-		return config.File{}, errors.New("it is no regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return config.File{}, reason(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, config.MaxSize+1))
-	return config.File{Name: path, Data: data}, reason(err)
-}
-
-// reason is an error without the path, which the message names already.
-func reason(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }

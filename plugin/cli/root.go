@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/phigate/phigate/plugin/inspect"
 )
 
 // Exit codes, the same for every command.
@@ -92,7 +94,7 @@ func NewRoot(version string) *cobra.Command {
 	root.SetVersionTemplate("phigate {{.Version}}\n")
 	root.AddCommand(
 		newScanCommand(),
-		newPolicyCommand(infos),
+		newPolicyCommand(inspect.Catalogue),
 		newDecisionsCommand(),
 		newStatusCommand(),
 	)

@@ -185,7 +185,7 @@ func (s *scan) policy(node conf.Config) (*policy.Policy, error) {
 	if len(files) == 0 && len(s.policies) > 0 {
 		return nil, usage("--policy: no file there ends in .yaml or .yml; name a file, or a folder that holds some")
 	}
-	compiled, problems := config.Compile(files, infos())
+	compiled, problems := config.Compile(files, inspect.Catalogue())
 	if compiled == nil {
 		return nil, usage("the policy is not valid, see also `phigate policy lint`:\n%w", config.Problems(problems.Errors()))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -117,4 +118,13 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("it has more than %d bytes", limit)
 	}
 	return data, nil
+}
+
+// reason is an error without the path, which the message names already.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
 }

@@ -50,7 +50,7 @@ func ReadPolicies(paths []string) ([]config.File, error) {
 func policyFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading policies: %s does not exist: make it, or name another in the configuration", path)
+		return nil, fmt.Errorf("reading policies: %s does not exist: name a policy file, or a folder that holds some", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading policies: %w", err)
