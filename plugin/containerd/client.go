@@ -42,6 +42,7 @@ type Client struct {
 	parents   map[string]string   // snapshotter/name of a committed snapshot -> its parent; immutable facts
 	sandboxes map[string]*Sandbox // immutable while the sandbox lives
 	images    map[string]*Image   // by digest of the config
+	roots     map[string]*Root    // by key of the active snapshot
 }
 
 // Open prepares a client. It does not wait for containerd to be there.
@@ -55,7 +56,7 @@ func Open(address string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening containerd at %s: %w", address, err)
 	}
-	return &Client{c: c, address: address, parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}}, nil
+	return &Client{c: c, address: address, parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}, roots: map[string]*Root{}}, nil
 }
 
 // Close ends the connection.
@@ -113,6 +114,27 @@ func (c *Client) Snapshotters(ctx context.Context) ([]string, error) {
 		c.snapshotters.Store(&names)
 	}
 	return names, err
+}
+
+// maxRemembered bounds each of the things that are remembered.
+const maxRemembered = 20_000
+
+// recall and remember keep facts that never change, so that each costs the
+// runtime one round trip.
+func recall[T any](c *Client, of map[string]T, key string) (value T, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value, ok = of[key]
+	return value, ok
+}
+
+func remember[T any](c *Client, of map[string]T, key string, value T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(of) >= maxRemembered {
+		clear(of)
+	}
+	of[key] = value
 }
 
 // namespaced sets the namespace where the client's default does not reach: the

@@ -133,10 +133,7 @@ func (c *Client) ImageConfig(ctx context.Context, config string) (*Image, error)
 // runtime says it, else by name. Its layers must be below the container, which
 // chain names: a name may point elsewhere by now.
 func (c *Client) ImageOf(ctx context.Context, ref, config string, chain []string) (*Image, error) {
-	c.mu.Lock()
-	known := c.images[config]
-	c.mu.Unlock()
-	if known != nil {
+	if known, ok := recall(c, c.images, config); ok {
 		return known, nil
 	}
 	image, err := c.imageOf(namespaced(ctx), ref, config)
@@ -146,12 +143,7 @@ func (c *Client) ImageOf(ctx context.Context, ref, config string, chain []string
 	if top := image.Top(); top != "" && !slices.Contains(chain, top) {
 		return nil, fmt.Errorf("image %s is no longer the one below the container", ref)
 	}
-	c.mu.Lock()
-	if len(c.images) >= maxRemembered {
-		clear(c.images)
-	}
-	c.images[image.Config] = image
-	c.mu.Unlock()
+	remember(c, c.images, image.Config, image)
 	return image, nil
 }
 

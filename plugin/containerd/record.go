@@ -48,10 +48,7 @@ type Record struct {
 
 // Sandbox reads the CRI metadata of a pod's sandbox.
 func (c *Client) Sandbox(ctx context.Context, id string) (*Sandbox, error) {
-	c.mu.Lock()
-	known := c.sandboxes[id]
-	c.mu.Unlock()
-	if known != nil {
+	if known, ok := recall(c, c.sandboxes, id); ok {
 		return known, nil
 	}
 	record, err := c.c.ContainerService().Get(namespaced(ctx), id)
@@ -71,12 +68,7 @@ func (c *Client) Sandbox(ctx context.Context, id string) (*Sandbox, error) {
 			s.Ports = append(s.Ports, SandboxPort{ContainerPort: uint16(p.ContainerPort), Protocol: protocol(p.Protocol)})
 		}
 	}
-	c.mu.Lock()
-	if len(c.sandboxes) >= maxRemembered {
-		clear(c.sandboxes)
-	}
-	c.sandboxes[id] = s
-	c.mu.Unlock()
+	remember(c, c.sandboxes, id, s)
 	return s, nil
 }
 

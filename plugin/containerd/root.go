@@ -31,8 +31,12 @@ func (r *Root) Layered() bool { return r.Snapshotter == overlayfs }
 
 // Root finds the root filesystem whose active snapshot has the key: a
 // container's ID, or the target path of an image volume. It asks each
-// snapshotter, since the one in use is not said.
+// snapshotter, since the one in use is not said. What is below a key never
+// changes while the key lives, and keys are not used again.
 func (c *Client) Root(ctx context.Context, key string) (*Root, error) {
+	if root, ok := recall(c, c.roots, key); ok {
+		return root, nil
+	}
 	ctx = namespaced(ctx)
 	names, err := c.Snapshotters(ctx)
 	if err != nil {
@@ -43,6 +47,9 @@ func (c *Client) Root(ctx context.Context, key string) (*Root, error) {
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
+		if err == nil {
+			remember(c, c.roots, key, root)
+		}
 		return root, err
 	}
 	return nil, fmt.Errorf("snapshot of the container: %w", ErrNotFound)
@@ -50,23 +57,26 @@ func (c *Client) Root(ctx context.Context, key string) (*Root, error) {
 
 func (c *Client) rootIn(ctx context.Context, snapshotter, key string) (*Root, error) {
 	s := c.c.SnapshotService(snapshotter)
+	root := &Root{Snapshotter: snapshotter}
+	upper := make(chan error, 1)
+	go func() { // beside Stat: each is a round trip while the runtime waits
+		var err error
+		if root.Layered() {
+			var mounts []mount.Mount
+			if mounts, err = s.Mounts(ctx, key); err == nil {
+				_, root.Upper, err = overlayFolders(mounts)
+			}
+		}
+		upper <- err
+	}()
 	info, err := s.Stat(ctx, key)
+	if mountsErr := <-upper; err == nil && mountsErr != nil {
+		return nil, fmt.Errorf("reading the snapshot's mounts: %w", plain(mountsErr))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the snapshot: %w", plain(err))
 	}
-	chain, err := c.chain(ctx, snapshotter, info)
-	if err != nil {
-		return nil, err
-	}
-	root := &Root{Snapshotter: snapshotter, Chain: chain}
-	if !root.Layered() {
-		return root, nil
-	}
-	mounts, err := s.Mounts(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("reading the snapshot's mounts: %w", plain(err))
-	}
-	_, root.Upper, err = overlayFolders(mounts)
+	root.Chain, err = c.chain(ctx, snapshotter, info)
 	return root, err
 }
 
@@ -92,17 +102,11 @@ func (c *Client) chain(ctx context.Context, snapshotter string, info snapshots.I
 	return chain, nil
 }
 
-// maxRemembered bounds what is remembered of snapshots and of sandboxes.
-const maxRemembered = 20_000
-
 // parent answers from memory where it can: the parent of a committed snapshot
 // never changes, its name being the digest of the whole chain.
 func (c *Client) parent(ctx context.Context, snapshotter, name string) (string, error) {
 	key := snapshotter + "/" + name
-	c.mu.Lock()
-	parent, ok := c.parents[key]
-	c.mu.Unlock()
-	if ok {
+	if parent, ok := recall(c, c.parents, key); ok {
 		return parent, nil
 	}
 	info, err := c.c.SnapshotService(snapshotter).Stat(ctx, name)
@@ -110,12 +114,7 @@ func (c *Client) parent(ctx context.Context, snapshotter, name string) (string, 
 		return "", plain(err)
 	}
 	if strings.HasPrefix(name, "sha256:") {
-		c.mu.Lock()
-		if len(c.parents) >= maxRemembered {
-			clear(c.parents)
-		}
-		c.parents[key] = info.Parent
-		c.mu.Unlock()
+		remember(c, c.parents, key, info.Parent)
 	}
 	return info.Parent, nil
 }

@@ -132,8 +132,16 @@ var (
 // pointsElsewhere says whether a value only says where the secret is.
 func pointsElsewhere(value string) bool {
 	v := strings.TrimSpace(value)
-	// A base64 key can begin with a slash; a path reads more regularly.
-	return v == "" || reference.MatchString(v) || vault.MatchString(v) || filePath.MatchString(v) && entropy(v) < 4.3
+	if v == "" {
+		return true
+	}
+	switch v[0] { // each form is asked only where it can begin
+	case '$', '{', '<', '[', '%', '*', 'x', 'X':
+		return reference.MatchString(v)
+	case '.', '~', '/': // a base64 key can begin with a slash; a path reads more regularly
+		return filePath.MatchString(v) && entropy(v) < 4.3
+	}
+	return strings.ContainsAny(v, ":+") && vault.MatchString(v)
 }
 
 // isSwitch says whether a value turns something on or off, or says there is none.

@@ -37,11 +37,26 @@ func words(key string) []string {
 	return out
 }
 
-// contains says whether the words hold the phrase, "API KEY", in this order.
+// stands says whether the phrase, "API KEY", stands in the words from number i
+// on. It takes the phrase apart without allocating: this runs for every word of
+// the dictionaries and every variable, while the runtime waits.
+func stands(words []string, i int, phrase string) bool {
+	for ; i < len(words); i++ {
+		rest, ok := strings.CutPrefix(phrase, words[i])
+		if !ok || rest == "" {
+			return ok
+		}
+		if phrase, ok = strings.CutPrefix(rest, " "); !ok {
+			return false
+		}
+	}
+	return false
+}
+
+// contains says whether the words hold the phrase.
 func contains(words []string, phrase string) bool {
-	parts := strings.Fields(phrase)
-	for i := 0; i+len(parts) <= len(words); i++ {
-		if slices.Equal(words[i:i+len(parts)], parts) {
+	for i := range words {
+		if stands(words, i, phrase) {
 			return true
 		}
 	}
@@ -55,8 +70,8 @@ func containsAny(words []string, phrases []string) bool {
 // endsWith says whether the words end with one of the phrases.
 func endsWith(words []string, phrases []string) bool {
 	return slices.ContainsFunc(phrases, func(p string) bool {
-		parts := strings.Fields(p)
-		return len(words) >= len(parts) && slices.Equal(words[len(words)-len(parts):], parts)
+		first := len(words) - 1 - strings.Count(p, " ")
+		return first >= 0 && stands(words, first, p)
 	})
 }
 
