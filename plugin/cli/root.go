@@ -95,6 +95,7 @@ func NewRoot(version string) *cobra.Command {
 	root.AddCommand(
 		newScanCommand(),
 		newPolicyCommand(inspect.Catalogue),
+		newRulesCommand(inspect.Catalogue),
 		newDecisionsCommand(),
 		newStatusCommand(),
 	)
