@@ -44,8 +44,8 @@ e2e: setup build ## the tests against a real containerd and runc (root)
 demo: setup build ## show the gate at work on a private containerd, then clean up (root)
 	@$(GO) run -buildvcs=false ./test/demo
 
-bench-create: setup build ## what the gate costs a container's creation and start (root)
-	@$(GO) run -buildvcs=false ./test/bench
+bench-create: setup build ## what the gate costs a container's creation, start and pull (root); ARGS='-n 20 -pulls 1'
+	@$(GO) run -buildvcs=false ./test/bench $(ARGS)
 
 verify: ## fail when generated files or go.mod are not up to date
 	@state() { git diff HEAD; git ls-files --others --exclude-standard; }; \

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -79,7 +81,13 @@ func hostPaths(ctx context.Context, mounts []specs.Mount, root string) (real map
 	return real, disks, ok
 }
 
+// hostPath resolves one source. What the kernel can open it resolves in a
+// single walk; what it cannot, because something on the way is not there, is
+// resolved name by name as far as it goes.
 func hostPath(root, source string) (path string, disk bool, err error) {
+	if path, disk, err := hostPlace(root, source); err == nil {
+		return path, disk, nil
+	}
 	full, err := securejoin.SecureJoin(root, source)
 	if err != nil {
 		return "", false, err
@@ -89,11 +97,55 @@ func hostPath(root, source string) (path string, disk bool, err error) {
 		return "", false, err
 	}
 	disk = err == nil && info.Mode()&fs.ModeDevice != 0 && info.Mode()&fs.ModeCharDevice == 0
-	rel, err := filepath.Rel(root, full)
+	path, err = hostName(root, full)
+	return path, disk, err
+}
+
+// hostName is a path of ours as it is called within root.
+func hostName(root, path string) (string, error) {
+	rel, err := filepath.Rel(root, path)
+	return filepath.Join("/", rel), err
+}
+
+// hostPlace opens the path as a mere place (O_PATH: nothing is read, no device
+// and no FIFO is opened, no automount is triggered) and asks what it is called.
+func hostPlace(root, source string) (path string, disk bool, err error) {
+	fd, err := openPlace(root, source)
 	if err != nil {
 		return "", false, err
 	}
-	return filepath.Join("/", rel), disk, nil
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", false, err
+	}
+	name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return "", false, err
+	}
+	if st.Nlink == 0 || !strings.HasPrefix(name, "/") { // removed since, or out of our sight
+		return "", false, errHostPlace
+	}
+	path, err = hostName(root, name)
+	return path, st.Mode&unix.S_IFMT == unix.S_IFBLK, err
+}
+
+var errHostPlace = errors.New("the path leads to a place without a name")
+
+// openPlace opens a path of the host, links followed as the runtime will; below
+// another root than the host's they never lead out of it.
+func openPlace(root, source string) (int, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
+	if root == "/" {
+		return unix.Openat2(unix.AT_FDCWD, source, &how)
+	}
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(dir)
+	how.Resolve = unix.RESOLVE_IN_ROOT
+	return unix.Openat2(dir, source, &how)
 }
 
 // hostNamespaceFiles are the names below /proc/PID/ns, namespaces(7).

@@ -27,10 +27,11 @@ func main() {
 	n := flag.Int("n", 200, "samples of CreateContainer and StartContainer, each with and without phigate")
 	pulls := flag.Int("pulls", 5, "samples of pull-to-Running, each with and without phigate; 0 leaves it out")
 	size := flag.Int64("size", 200, "size of the image to pull, in MB")
+	bin := flag.String("bin", "bin", "folder with the phigate and phigated to measure, as seen from the repository's")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *pulls, *size*1e6); err != nil {
+	if err := run(ctx, *bin, *n, *pulls, *size*1e6); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -54,10 +55,10 @@ func (b *bench) both(round int, step func(n *node.Node) error) error {
 	return step(second)
 }
 
-func run(ctx context.Context, n, pulls int, size int64) (err error) {
+func run(ctx context.Context, bin string, n, pulls int, size int64) (err error) {
 	b := &bench{}
 	defer func() { err = errors.Join(err, b.end()) }()
-	if err := b.begin(ctx); err != nil {
+	if err := b.begin(ctx, bin); err != nil {
 		return err
 	}
 	if err := b.facts(); err != nil {
@@ -74,7 +75,7 @@ func run(ctx context.Context, n, pulls int, size int64) (err error) {
 	return nil
 }
 
-func (b *bench) begin(ctx context.Context) (err error) {
+func (b *bench) begin(ctx context.Context, bin string) (err error) {
 	root, err := node.Root()
 	if err != nil {
 		return err
@@ -89,7 +90,10 @@ func (b *bench) begin(ctx context.Context) (err error) {
 	if b.with, err = node.Start(ctx, node.Options{Require: []string{"phigate"}}); err != nil {
 		return err
 	}
-	b.gate, err = gate.New(b.with, filepath.Join(root, "bin"), gate.Options{Policies: map[string]string{"example.yaml": string(rules)}})
+	if !filepath.IsAbs(bin) {
+		bin = filepath.Join(root, bin)
+	}
+	b.gate, err = gate.New(b.with, bin, gate.Options{Policies: map[string]string{"example.yaml": string(rules)}})
 	if err != nil {
 		return err
 	}
