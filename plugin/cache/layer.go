@@ -87,6 +87,10 @@ func (s *Store) Get(key string) (*Layer, bool, error) {
 	return l, true, nil
 }
 
+// ID names what is known: a layer that is scanned again has another, and no two
+// ever have the same in one process.
+func (l *Layer) ID() string { return string(l.id) }
+
 // Facts are the layer's findings and what was skipped. They are shared: do not
 // change them.
 func (l *Layer) Facts() *Facts { return &l.head.Facts }

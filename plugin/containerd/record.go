@@ -43,7 +43,6 @@ type Record struct {
 	Image       string // as containerd names it
 	ImageConfig string // digest of the image config, "" where not said
 	ImageDigest string // digest of the manifest, "" where not said
-	Annotations map[string]string
 }
 
 // Sandbox reads the CRI metadata of a pod's sandbox.
@@ -96,17 +95,14 @@ func (c *Client) Container(ctx context.Context, id string) (*Record, error) {
 	if r.Spec, err = spec(record.Spec); err != nil {
 		return nil, err
 	}
-	var meta struct {
-		SandboxID, ImageRef, ImageDigest, ImageName string
-		Config                                      *cri.ContainerConfig
-	}
+	var meta struct{ SandboxID, ImageRef, ImageDigest string }
 	if err := extension(record, containerMetadata, &meta); err != nil {
 		return nil, err
 	}
 	if r.SandboxID == "" {
 		r.SandboxID = meta.SandboxID
 	}
-	r.ImageConfig, r.ImageDigest, r.Annotations = meta.ImageRef, meta.ImageDigest, meta.Config.GetAnnotations()
+	r.ImageConfig, r.ImageDigest = meta.ImageRef, meta.ImageDigest
 	return r, nil
 }
 

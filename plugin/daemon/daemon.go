@@ -32,6 +32,10 @@ import (
 // node gives the daemon 256 MiB.
 const memoryLimit = 160 << 20
 
+// matchWait is how long a gate waits for file names to be matched with a policy,
+// which it mostly finds done. NRI's one lock is held meanwhile.
+const matchWait = 300 * time.Millisecond
+
 // Daemon is a phigated. Its parts are made by start and live as long as Run.
 type Daemon struct {
 	Config  conf.Config
@@ -107,13 +111,15 @@ func (d *Daemon) assemble(key *key) {
 	files := &inspect.Scanner{Detectors: catalogue.All(), Keyed: key.HMAC}
 	uppers := &prescan.Uppers{Store: d.store, Files: files}
 	d.scanner = prescan.New(d.client, d.store, files, uppers, d.Config.Views(), d.Log)
+	facts := &inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors), Wait: matchWait}
+	d.scanner.Warm = func(ctx context.Context, keys []string) error { return facts.Warm(ctx, d.engine.Policy(), keys) }
 	d.engine = engine.New(d.recorder,
 		&inspect.OnHost{
 			Spec:    inspect.Spec{Rules: rules.All()},
 			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket},
 		},
-		&inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors)})
-	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log}
+		facts)
+	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log, changed: d.scanner.Rewarm}
 	d.door = &nri.Door{
 		Engine: d.engine, Runtime: d.client, Layers: d.scanner, Upper: uppers, Log: d.Log,
 		SocketPath: d.Config.NRI.Socket, Name: d.Config.NRI.Name, Index: d.Config.NRI.Index,

@@ -30,6 +30,7 @@ type policies struct {
 	engine   *engine.Engine
 	note     func(kind, message string)
 	log      *slog.Logger
+	changed  func() // called when another policy is in force; may be nil
 
 	mu  sync.Mutex
 	now ask.PolicyStatus
@@ -103,6 +104,9 @@ func (p *policies) compile(files []config.File) error {
 		p.log.Warn("policy", "warning", problem.Error())
 	}
 	p.engine.SetPolicy(compiled)
+	if p.changed != nil {
+		p.changed()
+	}
 	p.now.Digest, p.now.Names = compiled.Digest, names(compiled)
 	return nil
 }

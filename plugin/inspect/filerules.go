@@ -12,16 +12,6 @@ import (
 	"github.com/phigate/phigate/policy"
 )
 
-// matchKey names a layer's matches under one policy.
-type matchKey struct{ layer, digest, at string }
-
-// matches are the regular files of one layer that file rules of a policy match.
-type matches struct {
-	generation uint64
-	hits       []hit
-	more       map[int]int // by rule: matches that there was no room for
-}
-
 type hit struct {
 	rule int // index over all documents' file rules
 	path string
@@ -45,7 +35,7 @@ func (m *merging) fileRules() error {
 		return err
 	}
 	return m.each(func(i int, l *cache.Layer) error {
-		found, err := m.matched(m.keys[i], l, rules)
+		found, err := m.matched(m.ctx, l, rules, m.policy.Digest, m.at)
 		if err != nil {
 			return err
 		}
@@ -90,50 +80,6 @@ func message(r *policy.FileRule) string {
 		return r.Message
 	}
 	return r.Title
-}
-
-// matched asks the rules about each regular file of a layer, remembered.
-func (m *merging) matched(key string, l *cache.Layer, rules []*policy.FileRule) (*matches, error) {
-	memoKey, generation := matchKey{key, m.policy.Digest, m.at}, m.Store.Generation()
-	if found, ok := m.matches.get(memoKey); ok && found.generation == generation {
-		return found, nil
-	}
-	found := &matches{generation: generation, more: map[int]int{}}
-	counts := make([]int, len(rules))
-	n := 0
-	var stopped error
-	err := l.Each(func(name cache.Name) bool {
-		if n++; n%pollNames == 0 {
-			stopped = m.ctx.Err()
-		}
-		if name.Kind != rootfs.Regular {
-			return stopped == nil
-		}
-		for r, rule := range rules {
-			if !m.match(rule, name.Path) {
-				continue
-			}
-			if counts[r]++; counts[r] > maxFindings {
-				found.more[r]++
-				continue
-			}
-			found.hits = append(found.hits, hit{r, name.Path})
-		}
-		return stopped == nil
-	})
-	if err = errors.Join(err, stopped); err != nil {
-		return nil, err
-	}
-	if m.policy.Digest != "" {
-		m.matches.put(memoKey, found, 1+len(found.hits))
-	}
-	return found, nil
-}
-
-// match asks a rule about a file as it lies in the image and as the container
-// sees it.
-func (m *merging) match(rule *policy.FileRule, file string) bool {
-	return rule.Match(file) || m.at != "" && rule.Match(path.Join(m.at, file))
 }
 
 // link is a rule's folder that lies elsewhere in the image.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/policy"
@@ -34,9 +35,20 @@ type Files struct {
 	// that is not known.
 	Cold func(keys []string) string
 
-	once    sync.Once
-	chains  memo[chainKey, *chain]
-	matches memo[matchKey, *matches]
+	// Wait bounds the time for which an answer waits until file names are matched
+	// with the policy, which goes on after it; 0: as long as its context lets.
+	Wait time.Duration
+
+	once     sync.Once
+	chains   memo[chainKey, *chain]
+	matches  memo[matchKey, *matches]
+	mu       sync.Mutex
+	underWay map[matchKey]*matching
+}
+
+// ready sets the bounds of what is remembered.
+func (f *Files) ready() {
+	f.once.Do(func() { f.chains.bound, f.matches.bound = chainBound, matchBound })
 }
 
 // chainKey is a hash over the policy's digest, the place and the layers' keys.
@@ -133,7 +145,7 @@ func imageSkip(reason string) policy.Skipped {
 // chain is the answer for the layers, remembered when it is whole. A policy
 // without a digest is never remembered.
 func (f *Files) chain(ctx context.Context, layers []string, at string, p *policy.Policy) *chain {
-	f.once.Do(func() { f.chains.bound, f.matches.bound = chainBound, matchBound })
+	f.ready()
 	h := sha256.New()
 	fmt.Fprintf(h, "%q%q", p.Digest, at)
 	for _, key := range layers {
@@ -166,6 +178,8 @@ func (f *Files) merge(ctx context.Context, keys []string, at string, p *policy.P
 			why = "the deadline passed"
 		} else if errors.Is(err, cache.ErrUnknown) {
 			why = "not scanned yet"
+		} else if errors.Is(err, errMatching) {
+			why = errMatching.Error()
 		}
 		m.report.Skipped = append(m.report.Skipped, imageSkip(why))
 	}

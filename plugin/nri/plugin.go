@@ -71,7 +71,6 @@ type Door struct {
 
 	mu      sync.Mutex
 	budget  time.Duration // for one answer
-	later   bool          // the runtime has StartContainer after the first gate
 	gate    policy.Gate   // the first gate: validate, or create below containerd 2.2
 	state   State
 	judged  map[string]string // container ID -> policy digest, of containers known to run

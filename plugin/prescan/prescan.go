@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -30,6 +31,10 @@ type Scanner struct {
 	Uppers *Uppers // whose facts are kept when those of vanished layers are dropped
 	Mounts string  // a folder for read-only mounts of snapshots that are not layered
 	Log    *slog.Logger
+	// Warm is called in the background with the keys of layers whose facts are
+	// there, after a scan and after Rewarm: what it computes from them answers
+	// need not wait for. Nil: nothing is computed.
+	Warm func(ctx context.Context, keys []string) error
 
 	mu       sync.Mutex
 	queue    []task
@@ -46,6 +51,7 @@ type Scanner struct {
 type task struct {
 	snapshotter, name string
 	urgent            bool
+	warm              bool // no snapshot: call Warm with all layers
 }
 
 // New makes a scanner; Run does its work.
@@ -71,7 +77,7 @@ func (s *Scanner) add(t task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, q := range s.queue {
-		if q.snapshotter == t.snapshotter && q.name == t.name {
+		if q.snapshotter == t.snapshotter && q.name == t.name && q.warm == t.warm {
 			if t.urgent && !q.urgent {
 				s.queue = append(s.queue[:i], s.queue[i+1:]...)
 				s.queue = append([]task{t}, s.queue...)
@@ -79,7 +85,7 @@ func (s *Scanner) add(t task) {
 			return
 		}
 	}
-	if t.urgent || t.name == "" {
+	if t.urgent || t.name == "" && !t.warm {
 		s.queue = append([]task{t}, s.queue...)
 	} else {
 		s.queue = append(s.queue, t)
@@ -136,10 +142,43 @@ func (s *Scanner) work(ctx context.Context) {
 }
 
 func (s *Scanner) do(ctx context.Context, t task) error {
-	if t.name == "" {
+	switch {
+	case t.warm:
+		return s.rewarm(ctx)
+	case t.name == "":
 		return s.sync(ctx)
+	default:
+		return s.scan(ctx, t)
 	}
-	return s.scan(ctx, t)
+}
+
+// Rewarm has Warm called with all layers, after those that wait to be scanned.
+func (s *Scanner) Rewarm() { s.add(task{warm: true}) }
+
+// rewarm gives way to a layer that a container waits for, and goes on later;
+// what was computed by then is found again.
+func (s *Scanner) rewarm(ctx context.Context) error {
+	keys, err := s.Store.Keys()
+	if err != nil || s.Warm == nil {
+		return err
+	}
+	for _, key := range keys {
+		if s.urgent() {
+			s.Rewarm()
+			return nil
+		}
+		if err := s.Warm(ctx, []string{key}); err != nil {
+			return fmt.Errorf("computing from the facts of %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// urgent says whether a layer waits that a container waits for.
+func (s *Scanner) urgent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0 && s.queue[0].urgent
 }
 
 // sync reads all images: their diff IDs, and which layers have no facts yet.
@@ -165,13 +204,17 @@ func (s *Scanner) sync(ctx context.Context) error {
 			return err
 		}
 	}
+	first := !s.doubted
 	if err := s.doubt(keep); err != nil {
 		return err
 	}
 	if n, err := s.Store.Retain(keep); err != nil {
 		return err
 	} else if n > 0 {
-		s.Log.Info("dropped the facts of layers that are gone", "layers", n)
+		s.Log.Info("dropped the facts of layers that are gone or were not read whole", "layers", n)
+		if first { // those that are not gone are to be scanned again
+			s.add(task{})
+		}
 	}
 	s.forgetFailures(keep)
 	s.mu.Lock()

@@ -68,12 +68,10 @@ func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree ro
 	if err != nil {
 		return err
 	}
-	facts, err := s.Files.Scan(ctx, tree, w, func(files, bytes int64) { s.advance(key, files, bytes) })
+	seen := &counted{Tree: tree}
+	facts, err := s.Files.Scan(ctx, seen, w, func(files, bytes int64) { s.advance(key, files, bytes) })
 	if err == nil {
-		_, err = os.Lstat(folder)
-		if errors.Is(err, os.ErrNotExist) {
-			err = errVanished
-		}
+		err = s.whole(ctx, snapshotter, name, folder, seen)
 	}
 	if err != nil {
 		w.Abort()
@@ -85,7 +83,49 @@ func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree ro
 	s.finish([]string{key, own})
 	s.Log.Info("scanned a layer", "layer", key, "files", facts.Coverage.Files, "bytes", facts.Coverage.Bytes,
 		"findings", len(facts.Findings), "skipped", len(facts.Skipped), "took", time.Since(began).Round(time.Millisecond))
-	return s.alias(own, key)
+	if err := s.alias(own, key); err != nil || s.Warm == nil {
+		return err
+	}
+	return s.Warm(ctx, []string{key})
+}
+
+// whole fails for a layer that went away while it was read: of a folder that is
+// being removed the files go first, and what is left looks like a small layer.
+// A committed layer never changes, so it must hold all files that the
+// snapshotter counted when it was committed.
+func (s *Scanner) whole(ctx context.Context, snapshotter, name, folder string, seen *counted) error {
+	if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) || seen.vanished {
+		return errVanished
+	}
+	files, _, err := s.Client.LayerSize(ctx, snapshotter, name)
+	if err != nil {
+		return fmt.Errorf("reading how large the layer is: %w", err)
+	}
+	if !seen.unreadable && seen.names+1 < files { // the layer's root counts too
+		return errVanished
+	}
+	return nil
+}
+
+// counted counts the names of a tree, and notes whether some were gone or could
+// not be read when they were looked at.
+type counted struct {
+	rootfs.Tree
+	names      int64
+	vanished   bool
+	unreadable bool
+}
+
+// Walk implements rootfs.Tree.
+func (c *counted) Walk(ctx context.Context, visit func(rootfs.Entry) error, unreadable func(string, error)) error {
+	return c.Tree.Walk(ctx, func(e rootfs.Entry) error {
+		c.names++
+		return visit(e)
+	}, func(path string, err error) {
+		c.unreadable = true
+		c.vanished = c.vanished || errors.Is(err, os.ErrNotExist)
+		unreadable(path, err)
+	})
 }
 
 // alias lets a layer be found by snapshotter and chain ID too, since at the

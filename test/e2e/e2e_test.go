@@ -50,7 +50,7 @@ type rig struct {
 // newRig starts a node and a phigated in front of it, and ends both with the test.
 func newRig(t *testing.T, n node.Options, g gate.Options) *rig {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
 	started, err := node.Start(ctx, n)
 	if err != nil {
