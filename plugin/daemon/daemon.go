@@ -36,6 +36,11 @@ const memoryLimit = 160 << 20
 // which it mostly finds done. NRI's one lock is held meanwhile.
 const matchWait = 300 * time.Millisecond
 
+// garbagePercent lets the small heap of an idle daemon grow before it is
+// collected, which takes time from whoever waits for an answer; the limit above
+// comes first where the heap is large.
+const garbagePercent = 400
+
 // Daemon is a phigated. Its parts are made by start and live as long as Run.
 type Daemon struct {
 	Config  conf.Config
@@ -57,6 +62,7 @@ type Daemon struct {
 // absent; a policy may be broken: those are said, and nothing is admitted.
 func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(garbagePercent)
 	d.began = time.Now().UTC()
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.open(); err != nil {
@@ -116,6 +122,7 @@ func (d *Daemon) assemble(key *key) {
 	d.engine = engine.New(d.recorder,
 		&inspect.OnHost{
 			Spec:    inspect.Spec{Rules: rules.All()},
+			Host:    inspect.Host{Root: "/"},
 			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket},
 		},
 		facts)

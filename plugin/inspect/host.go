@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -17,27 +18,34 @@ import (
 	"github.com/phigate/phigate/policy"
 )
 
-// GatherHost fills s.Host with what rules need of the node: where the mounts'
+// Host is the node as rules need to know it. Root is "/" on a node, where
+// phigated runs in the host's mount, process and network namespaces; its unit
+// must not give it namespaces of its own (PrivateNetwork). Safe for concurrent
+// use.
+type Host struct {
+	Root string
+
+	known sync.Map // by name: the host's namespaces, which are the same for as long as it runs
+}
+
+// Gather fills s.Host with what rules need of the node: where the mounts'
 // sources really lie, which of them are block devices, and which namespaces
 // are the host's own. It adds FactHostPaths and FactHostNamespaces to s.Sees
 // only where every answer was had; one that could not be had leaves the fact
 // out, so that rules defer or are skipped instead of passing.
 //
-// Root is "/" on a node: phigated runs in the host's mount, process and network
-// namespaces and compares with /proc/1/ns, or with its own where it may not read
-// those; so its unit must not give it namespaces of its own (PrivateNetwork).
-// Links are resolved within root.
+// Links are resolved within the root.
 //
 // It stops between two mounts when ctx ends. It cannot stop within one: asking
 // for a path on a dead network file system hangs in the kernel. Where that
 // matters, run it on a copy of the subject in a goroutine of its own and take
 // the copy's Host and Sees only if it returns in time.
-func GatherHost(ctx context.Context, s *policy.Subject, root string) {
+func (h *Host) Gather(ctx context.Context, s *policy.Subject) {
 	if s.Spec == nil {
 		return
 	}
 	if s.Sees.Has(policy.FactMounts) {
-		real, disks, ok := hostPaths(ctx, s.Spec.Mounts, root)
+		real, disks, ok := hostPaths(ctx, s.Spec.Mounts, h.Root)
 		s.Host.RealPath, s.Host.BlockDevice = real, disks
 		s.Sees &^= policy.FactHostPaths
 		if ok {
@@ -45,7 +53,7 @@ func GatherHost(ctx context.Context, s *policy.Subject, root string) {
 		}
 	}
 	if s.Sees.Has(policy.FactNamespaces) {
-		own, ok := hostNamespaces(ctx, s.Spec.Linux, root)
+		own, ok := h.namespaces(ctx, s.Spec.Linux)
 		s.Host.OwnNamespace = own
 		s.Sees &^= policy.FactHostNamespaces
 		if ok {
@@ -154,9 +162,9 @@ var hostNamespaceFiles = map[specs.LinuxNamespaceType]string{
 	specs.UTSNamespace: "uts", specs.UserNamespace: "user", specs.CgroupNamespace: "cgroup", specs.TimeNamespace: "time",
 }
 
-// hostNamespaces says of each kind whether the spec leaves the container in
+// namespaces says of each kind whether the spec leaves the container in
 // the host's: it does not name the kind, or joins the host's by its path.
-func hostNamespaces(ctx context.Context, linux *specs.Linux, root string) (own map[specs.LinuxNamespaceType]bool, ok bool) {
+func (h *Host) namespaces(ctx context.Context, linux *specs.Linux) (own map[specs.LinuxNamespaceType]bool, ok bool) {
 	own, ok = map[specs.LinuxNamespaceType]bool{}, true
 	for kind := range hostNamespaceFiles {
 		own[kind] = true
@@ -172,7 +180,7 @@ func hostNamespaces(ctx context.Context, linux *specs.Linux, root string) (own m
 		if ns.Path == "" { // a new one
 			continue
 		}
-		same, err := hostSameNamespace(root, ns)
+		same, err := h.shares(ns)
 		if err != nil {
 			ok = false
 			continue
@@ -184,23 +192,19 @@ func hostNamespaces(ctx context.Context, linux *specs.Linux, root string) (own m
 
 var errHostNamespace = errors.New("unknown kind of namespace")
 
-// hostSameNamespace compares by device and inode, which is what a namespace's
+// shares compares by device and inode, which is what a namespace's
 // identity is (namespaces(7)). The links in /proc lead where no path does, so
 // they are followed by the kernel and not within root.
-func hostSameNamespace(root string, ns specs.LinuxNamespace) (bool, error) {
+func (h *Host) shares(ns specs.LinuxNamespace) (bool, error) {
 	name, known := hostNamespaceFiles[ns.Type]
 	if !known {
 		return false, errHostNamespace
 	}
-	host, err := os.Stat(filepath.Join(root, "proc/1/ns", name))
-	if errors.Is(err, fs.ErrPermission) {
-		// PID 1 has a capability that we lack (ptrace(2), access mode checking).
-		host, err = os.Stat(filepath.Join(root, "proc/self/ns", name))
-	}
+	host, err := h.namespace(name)
 	if err != nil {
 		return false, err
 	}
-	joined, err := os.Stat(filepath.Join(root, ns.Path))
+	joined, err := os.Stat(filepath.Join(h.Root, ns.Path))
 	if err != nil {
 		return false, err
 	}
@@ -216,10 +220,21 @@ const (
 	hostPIDInode  = 0xEFFFFFFC
 )
 
-// hostNamespace is the host's namespace of a kind: that of process 1. A kernel
+// namespace is the host's namespace of a kind: that of process 1. A kernel
 // may forbid even root to look there, where process 1 has capabilities that we
 // have not (ptrace(2), access mode checking); then it is our own, as long as
 // those of ours whose identity is fixed are the host's.
+func (h *Host) namespace(name string) (fs.FileInfo, error) {
+	if info, ok := h.known.Load(name); ok {
+		return info.(fs.FileInfo), nil
+	}
+	info, err := hostNamespace(h.Root, name)
+	if err == nil {
+		h.known.Store(name, info)
+	}
+	return info, err
+}
+
 func hostNamespace(root, name string) (fs.FileInfo, error) {
 	info, err := os.Stat(filepath.Join(root, "proc/1/ns", name))
 	if !errors.Is(err, fs.ErrPermission) {

@@ -52,7 +52,7 @@ func hostRoot(t *testing.T) string {
 	return root
 }
 
-func TestGatherHostPaths(t *testing.T) {
+func TestHostPaths(t *testing.T) {
 	root := hostRoot(t)
 	for _, tt := range []struct {
 		name, source, want string
@@ -73,7 +73,7 @@ func TestGatherHostPaths(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &policy.Subject{Spec: hostBind(tt.source), Sees: policy.FactMounts}
-			GatherHost(t.Context(), s, root)
+			(&Host{Root: root}).Gather(t.Context(), s)
 			if !s.Sees.Has(policy.FactHostPaths) {
 				t.Fatal("host paths are not seen")
 			}
@@ -84,7 +84,7 @@ func TestGatherHostPaths(t *testing.T) {
 	}
 }
 
-func TestGatherHostLeavesOutWhatItCannotAnswer(t *testing.T) {
+func TestHostLeavesOutWhatItCannotAnswer(t *testing.T) {
 	root := hostRoot(t)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -100,7 +100,7 @@ func TestGatherHostLeavesOutWhatItCannotAnswer(t *testing.T) {
 		{"no_spec", t.Context(), &policy.Subject{Sees: policy.FactMounts}, "there is no spec"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			GatherHost(tt.ctx, tt.s, root)
+			(&Host{Root: root}).Gather(tt.ctx, tt.s)
 			if tt.s.Sees.Has(policy.FactHostPaths) && tt.s.Spec != nil {
 				t.Errorf("host paths are seen although %s", tt.reason)
 			}
@@ -118,7 +118,7 @@ func hostJoining(netns string) *specs.Spec {
 	}}}
 }
 
-func TestGatherHostNamespaces(t *testing.T) {
+func TestHostNamespaces(t *testing.T) {
 	other := otherNetwork(t)
 	for _, tt := range []struct {
 		name, path string
@@ -129,7 +129,7 @@ func TestGatherHostNamespaces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &policy.Subject{Spec: hostJoining(tt.path), Sees: policy.FactNamespaces}
-			GatherHost(t.Context(), s, "/")
+			(&Host{Root: "/"}).Gather(t.Context(), s)
 			if !s.Sees.Has(policy.FactHostNamespaces) {
 				t.Fatal("host namespaces are not seen")
 			}
@@ -166,14 +166,14 @@ func otherNetwork(t *testing.T) string {
 	return fmt.Sprintf("/proc/%d/ns/net", child.Process.Pid)
 }
 
-func TestGatherHostNamespacesUnanswered(t *testing.T) {
+func TestHostNamespacesUnanswered(t *testing.T) {
 	for _, tt := range []struct{ name, root, path string }{
 		{"the_process_is_gone", "/", "/proc/4194305/ns/net"},
 		{"no_proc_on_the_host", t.TempDir(), "/proc/1/ns/net"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &policy.Subject{Spec: hostJoining(tt.path), Sees: policy.FactNamespaces | policy.FactHostNamespaces}
-			GatherHost(t.Context(), s, tt.root)
+			(&Host{Root: tt.root}).Gather(t.Context(), s)
 			if s.Sees.Has(policy.FactHostNamespaces) {
 				t.Error("host namespaces are seen although they could not be compared")
 			}
@@ -193,9 +193,9 @@ func TestGatherHostNamespacesUnanswered(t *testing.T) {
 
 // TestGatherHostFeedsTheRules goes the whole way: a link that no spec shows
 // leads to a runtime's socket.
-func TestGatherHostFeedsTheRules(t *testing.T) {
+func TestHostFeedsTheRules(t *testing.T) {
 	s := &policy.Subject{Spec: hostBind("/srv/link", "/dev/disk"), Sees: policy.FactSpec}
-	GatherHost(t.Context(), s, hostRoot(t))
+	(&Host{Root: hostRoot(t)}).Gather(t.Context(), s)
 	want := map[string]string{"runtime-socket-mounted": "mounts[0].source", "host-device": "mounts[1].source"}
 	for _, f := range (&Spec{Rules: rules.All()}).Inspect(t.Context(), s, nil).Findings {
 		if want[f.Rule] == f.Where.Field {

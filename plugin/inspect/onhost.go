@@ -12,6 +12,7 @@ import (
 // that a mount source on a dead server hangs here and nowhere else.
 type OnHost struct {
 	Spec
+	Host    Host
 	Sockets []string // of the runtime and of the gate
 
 	gathering atomic.Int32
@@ -25,7 +26,7 @@ const maxGathering = 64
 // Inspect implements the engine's Inspector.
 func (in *OnHost) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
 	if in.gathering.Add(1) <= maxGathering {
-		GatherHost(ctx, s, "/")
+		in.Host.Gather(ctx, s)
 	}
 	in.gathering.Add(-1)
 	s.Host.Sockets = in.Sockets

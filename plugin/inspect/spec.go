@@ -9,7 +9,7 @@ import (
 
 // Spec inspects the OCI runtime spec, the environment and the ports of a
 // subject: it asks the rules of the catalogue and those of the documents that
-// select the subject. It reads nothing of the host; [GatherHost] did that.
+// select the subject. It reads nothing of the host; [Host] did that.
 type Spec struct {
 	Rules []policy.Rule // the catalogue, see package policy/rules
 }

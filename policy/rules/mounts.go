@@ -58,7 +58,10 @@ func fromHost(m *specs.Mount) bool {
 // hostPath is a source as it is compared. A relative source counts from the
 // bundle, which no rule knows: read from the root it matches what it climbs to.
 func hostPath(source string) string {
-	p := path.Clean("/" + source)
+	if !strings.HasPrefix(source, "/") {
+		source = "/" + source
+	}
+	p := path.Clean(source)
 	if below(p, "/var/run") { // a link to /run on every distribution
 		p = path.Clean("/run" + strings.TrimPrefix(p, "/var/run"))
 	}
