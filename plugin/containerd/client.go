@@ -20,6 +20,7 @@ import (
 	client "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 )
@@ -38,10 +39,13 @@ type Client struct {
 	address      string
 	snapshotters atomic.Pointer[[]string]
 
+	asking     singleflight.Group // for roots, by key
+	foreseeing chan struct{}
+
 	mu        sync.Mutex
 	parents   map[string]string   // snapshotter/name of a committed snapshot -> its parent; immutable facts
 	sandboxes map[string]*Sandbox // immutable while the sandbox lives
-	images    map[string]*Image   // by digest of the config
+	images    map[string]*Image   // by digest of the config, and of what a name points at
 	roots     map[string]*Root    // by key of the active snapshot
 }
 
@@ -56,7 +60,7 @@ func Open(address string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening containerd at %s: %w", address, err)
 	}
-	return &Client{c: c, address: address, parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}, roots: map[string]*Root{}}, nil
+	return &Client{c: c, address: address, foreseeing: make(chan struct{}, 4), parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}, roots: map[string]*Root{}}, nil
 }
 
 // Close ends the connection.

@@ -3,17 +3,28 @@ package containerd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	events "github.com/containerd/containerd/api/events"
+	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/typeurl/v2"
 )
 
-// Event is something that changes which layers there are.
+// Event is something that changes which layers there are, or that announces a
+// container.
 type Event struct {
+	Prepared  string // the key of a snapshot to write to: a container's ID, mostly
 	Committed *Layer // a layer was committed: it can be scanned
 	Image     string // an image of this name was made or changed
-	Gone      bool   // an image or a layer was removed
+	Gone      bool   // an image or a committed snapshot was removed
 }
+
+const (
+	// committedPrefix begins the names of committed snapshots, which are chain IDs.
+	committedPrefix = "sha256:"
+	// unpackPrefix begins the keys of snapshots that layers are unpacked into.
+	unpackPrefix = snapshots.UnpackKeyPrefix + "-"
+)
 
 // Layer names a committed snapshot.
 type Layer struct{ Snapshotter, Name string }
@@ -22,8 +33,7 @@ type Layer struct{ Snapshotter, Name string }
 // and then returns why. ready is called once events can no longer be missed.
 func (c *Client) Watch(ctx context.Context, ready func(), handle func(Event)) error {
 	envelopes, errs := c.c.EventService().Subscribe(ctx,
-		`namespace==`+Namespace+`,topic=="/snapshot/commit"`, `namespace==`+Namespace+`,topic=="/snapshot/remove"`,
-		`namespace==`+Namespace+`,topic~="^/images/"`)
+		`namespace==`+Namespace+`,topic~="^/snapshot/"`, `namespace==`+Namespace+`,topic~="^/images/"`)
 	if _, err := c.Check(ctx); err != nil { // the stream was opened before this answer
 		return err
 	}
@@ -52,10 +62,12 @@ func decode(any typeurl.Any) (Event, bool) {
 		return Event{}, false
 	}
 	switch e := v.(type) {
+	case *events.SnapshotPrepare:
+		return Event{Prepared: e.Key}, !strings.HasPrefix(e.Key, viewPrefix) && !strings.HasPrefix(e.Key, unpackPrefix)
 	case *events.SnapshotCommit:
 		return Event{Committed: &Layer{Snapshotter: e.Snapshotter, Name: e.Name}}, true
 	case *events.SnapshotRemove:
-		return Event{Gone: true}, true
+		return Event{Gone: true}, strings.HasPrefix(e.Key, committedPrefix)
 	case *events.ImageCreate:
 		return Event{Image: e.Name}, true
 	case *events.ImageUpdate:

@@ -67,7 +67,15 @@ func (c *Client) Image(ctx context.Context, name string) (*Image, error) {
 	return c.image(ctx, img)
 }
 
+// image reads an image; what its digest points at was read once and verified
+// does not change.
 func (c *Client) image(ctx context.Context, img images.Image) (*Image, error) {
+	target := img.Target.Digest.String()
+	if known, ok := recall(c, c.images, target); ok {
+		again := *known
+		again.Name = img.Name
+		return &again, nil
+	}
 	store := c.c.ContentStore()
 	desc, err := img.Config(ctx, store, platforms.Default())
 	if err != nil {
@@ -77,7 +85,8 @@ func (c *Client) image(ctx context.Context, img images.Image) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Name, out.Digest = img.Name, img.Target.Digest.String()
+	out.Name, out.Digest = img.Name, target
+	remember(c, c.images, target, out)
 	return out, nil
 }
 

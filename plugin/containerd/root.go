@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/core/snapshots"
@@ -37,7 +38,33 @@ func (c *Client) Root(ctx context.Context, key string) (*Root, error) {
 	if root, ok := recall(c, c.roots, key); ok {
 		return root, nil
 	}
-	ctx = namespaced(ctx)
+	root, err, shared := c.asking.Do(key, func() (any, error) { return c.root(namespaced(ctx), key) })
+	if err != nil && shared { // another's question, with less time than ours
+		return c.root(namespaced(ctx), key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return root.(*Root), nil
+}
+
+// Foresee asks for a root that will be asked for soon, so that it is known by
+// then. At most a few are asked for at one time, and the others forgone.
+func (c *Client) Foresee(ctx context.Context, key string) {
+	select {
+	case c.foreseeing <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-c.foreseeing }()
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, _ = c.Root(ctx, key) // who needs it asks again
+	}()
+}
+
+func (c *Client) root(ctx context.Context, key string) (*Root, error) {
 	names, err := c.Snapshotters(ctx)
 	if err != nil {
 		return nil, err
@@ -113,7 +140,7 @@ func (c *Client) parent(ctx context.Context, snapshotter, name string) (string, 
 	if err != nil {
 		return "", plain(err)
 	}
-	if strings.HasPrefix(name, "sha256:") {
+	if strings.HasPrefix(name, committedPrefix) {
 		remember(c, c.parents, key, info.Parent)
 	}
 	return info.Parent, nil

@@ -20,6 +20,8 @@ const (
 	leaseLabel = "phigate.dev/lease"
 	// leaseLife ends a lease that nobody gives back. A scan takes minutes.
 	leaseLife = 24 * time.Hour
+	// viewPrefix begins the keys of our views.
+	viewPrefix = "phigate-"
 )
 
 // View is a committed snapshot that is held for reading: the garbage collector
@@ -48,7 +50,7 @@ func (c *Client) View(ctx context.Context, snapshotter, name, mounts string) (_ 
 	if err != nil {
 		return nil, fmt.Errorf("taking a lease: %w", plain(err))
 	}
-	v := &View{Chain: chain, c: c, snapshotter: snapshotter, key: "phigate-" + rand.Text(), release: release}
+	v := &View{Chain: chain, c: c, snapshotter: snapshotter, key: viewPrefix + rand.Text(), release: release}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, v.Close(context.WithoutCancel(ctx)))

@@ -65,14 +65,10 @@ func (e *Engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decis
 		e.Unjudged(s, errNoPolicy)
 		return nil, errNoPolicy
 	}
-	report := policy.Report{}
-	for _, in := range e.inspectors {
-		found, err := inspect(ctx, in, s, p)
-		if err != nil {
-			e.Unjudged(s, err)
-			return nil, fmt.Errorf("judging %s: %w", s.Display(), err)
-		}
-		report.Add(found)
+	report, err := e.inspect(ctx, s, p)
+	if err != nil {
+		e.Unjudged(s, err)
+		return nil, fmt.Errorf("judging %s: %w", s.Display(), err)
 	}
 	report.Now = began
 	if last := e.recorder.Last(); last.After(report.Now) {
@@ -102,10 +98,28 @@ func (e *Engine) Unjudged(s *policy.Subject, why error) {
 	}()
 }
 
-// inspect runs one inspector in a goroutine of its own, so that one that hangs
+// inspect asks all inspectors at once and sums what they found, in their order.
+func (e *Engine) inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) (policy.Report, error) {
+	var answers []<-chan policy.Report
+	for _, in := range e.inspectors {
+		answers = append(answers, start(ctx, in, s, p))
+	}
+	var report policy.Report
+	for _, answer := range answers {
+		select {
+		case found := <-answer:
+			report.Add(found)
+		case <-ctx.Done():
+			return policy.Report{}, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+		}
+	}
+	return report, nil
+}
+
+// start runs one inspector in a goroutine of its own, so that one that hangs
 // (a mount source on a dead server) costs a goroutine and never the deadline. A
 // panic becomes something skipped; its text could hold what was read.
-func inspect(ctx context.Context, in Inspector, s *policy.Subject, p *policy.Policy) (policy.Report, error) {
+func start(ctx context.Context, in Inspector, s *policy.Subject, p *policy.Policy) <-chan policy.Report {
 	done := make(chan policy.Report, 1)
 	mine := *s // an inspector that outlives the deadline must not share the door's copy
 	go func() {
@@ -117,10 +131,5 @@ func inspect(ctx context.Context, in Inspector, s *policy.Subject, p *policy.Pol
 		}()
 		done <- in.Inspect(ctx, &mine, p)
 	}()
-	select {
-	case r := <-done:
-		return r, nil
-	case <-ctx.Done():
-		return policy.Report{}, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
-	}
+	return done
 }

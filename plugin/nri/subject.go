@@ -150,11 +150,6 @@ func hasNamespace(spec *specs.Spec, kind specs.LinuxNamespaceType) bool {
 // surroundings adds what stands around the spec: the root filesystem, the
 // sandbox, the image, the ports.
 func (d *Door) surroundings(ctx context.Context, s *policy.Subject, pod *api.PodSandbox, ctr *api.Container, key string, image imageRef) error {
-	pods := make(chan sandboxAnswer, 1)
-	go func() { // beside the root: each is a round trip while the runtime waits
-		sandbox, err := d.Runtime.Sandbox(ctx, pod.GetId())
-		pods <- sandboxAnswer{sandbox, err}
-	}()
 	root, err := d.Runtime.Root(ctx, key)
 	if err != nil {
 		return fmt.Errorf("finding the root filesystem: %w", err)
@@ -167,19 +162,14 @@ func (d *Door) surroundings(ctx context.Context, s *policy.Subject, pod *api.Pod
 	if err := d.volumes(ctx, s, pod.GetId()); err != nil {
 		return err
 	}
-	sandbox := <-pods
-	if sandbox.err != nil {
-		return fmt.Errorf("reading the pod's sandbox: %w", sandbox.err)
+	sandbox, err := d.Runtime.Sandbox(ctx, pod.GetId())
+	if err != nil {
+		return fmt.Errorf("reading the pod's sandbox: %w", err)
 	}
 	s.PrivilegedPod = sandbox.Privileged
 	s.Sees |= policy.FactPrivilegedPod
 	s.Image = policy.Image{Ref: image.ref, Digest: image.digest, Config: image.config}
-	return d.ports(ctx, s, ctr, root, sandbox.Sandbox)
-}
-
-type sandboxAnswer struct {
-	*containerd.Sandbox
-	err error
+	return d.ports(ctx, s, ctr, root, sandbox)
 }
 
 // upper judges what was written into the container's own folder before it

@@ -43,6 +43,7 @@ type Scanner struct {
 	progress map[string]*progress // by layer key: waiting, running or failed
 	doubted  bool                 // facts with something unreadable have been doubted; the worker's own
 	synced   bool                 // the images of the node have been seen since the last connection
+	soon     bool                 // all images will be read again in a while
 	busy     bool                 // a task is being worked on
 	trouble  string               // why containerd cannot be asked, or ""
 }

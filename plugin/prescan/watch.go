@@ -34,19 +34,44 @@ func (s *Scanner) watch(ctx context.Context) {
 			s.Log.Info("watching containerd's images")
 			s.reached()
 			s.add(task{}) // the task without a name reads all images
-		}, s.handle)
+		}, func(e containerd.Event) { s.handle(ctx, e) })
 		s.lost(ctx, err)
 		sleep(ctx, askEvery)
 	}
 }
 
-func (s *Scanner) handle(e containerd.Event) {
+func (s *Scanner) handle(ctx context.Context, e containerd.Event) {
 	switch {
+	case e.Prepared != "":
+		s.Client.Foresee(ctx, e.Prepared)
 	case e.Committed != nil:
 		s.add(task{snapshotter: e.Committed.Snapshotter, name: e.Committed.Name})
+	case e.Gone:
+		s.addLater(ctx)
 	default:
 		s.add(task{})
 	}
+}
+
+// goneAfter is how long things that vanish are collected before it is seen
+// which facts go with them. Removing an image removes its layers one by one.
+const goneAfter = 2 * time.Second
+
+// addLater has all images read again in a while, once however often it is asked.
+func (s *Scanner) addLater(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.soon {
+		return
+	}
+	s.soon = true
+	go func() {
+		sleep(ctx, goneAfter)
+		s.mu.Lock()
+		s.soon = false
+		s.mu.Unlock()
+		s.add(task{})
+	}()
 }
 
 // lost notes why containerd cannot be asked, and says it once.
