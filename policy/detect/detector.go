@@ -7,7 +7,11 @@
 // every regular file and answers with a [Reader] when the file is of interest.
 package detect
 
-import "github.com/phigate/phigate/policy"
+import (
+	"bytes"
+
+	"github.com/phigate/phigate/policy"
+)
 
 // Version names this set of detectors. Facts that were gathered by another
 // version are gathered again; raise it with every change of what is found.
@@ -88,6 +92,18 @@ func (s *Sink) Person(identity []byte) {
 		s.people = make(map[[16]byte]struct{})
 	}
 	s.people[s.keyed(identity)] = struct{}{}
+}
+
+// Identity makes what Person takes of the parts that identify somebody; label
+// says of what kind they are: "mrn", "ssn". All detectors make it here, so that
+// one person is the same in each of their formats.
+func Identity(label string, parts ...[]byte) []byte {
+	key := []byte(label)
+	for _, part := range parts {
+		key = append(key, 0)
+		key = append(key, bytes.ToUpper(part)...)
+	}
+	return key
 }
 
 // Fingerprint marks the finding with a keyed HMAC of what was matched, so that

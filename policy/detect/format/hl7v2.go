@@ -265,16 +265,16 @@ func (h *hl7v2) patient(segment []byte, off int64) {
 func (h *hl7v2) identity(f [21][]byte, name []byte) []byte {
 	for _, list := range [][]byte{f[3], f[2], f[4]} {
 		if id, assigner := h.number(list); id != nil {
-			return join("mrn", id, assigner)
+			return detect.Identity("mrn", id, assigner)
 		}
 	}
 	if id := filled(f[19]); id != nil {
-		return join("ssn", bytes.ReplaceAll(id, []byte("-"), nil))
+		return detect.Identity("ssn", bytes.ReplaceAll(id, []byte("-"), nil))
 	}
 	if name == nil {
 		return nil
 	}
-	return join("name", name, h.value(f[7]))
+	return detect.Identity("name", name, h.value(f[7]))
 }
 
 // number is the identifier of a list (CX), that of type MR before the others.
@@ -329,7 +329,7 @@ func (h *hl7v2) query(segment []byte, off int64) {
 		return
 	}
 	h.sink.Found(hl7Message, off)
-	h.sink.Person(join("name", who))
+	h.sink.Person(detect.Identity("name", who))
 }
 
 // filled is a value that says something: neither blank nor HL7's null "" nor the
@@ -347,13 +347,4 @@ func filled(v []byte) []byte {
 		}
 	}
 	return nil
-}
-
-func join(label string, parts ...[]byte) []byte {
-	key := []byte(label)
-	for _, part := range parts {
-		key = append(key, 0)
-		key = append(key, bytes.ToUpper(part)...)
-	}
-	return key
 }

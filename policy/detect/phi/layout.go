@@ -1,8 +1,9 @@
 package phi
 
 import (
-	"bytes"
 	"slices"
+
+	"github.com/phigate/phigate/policy/detect"
 )
 
 // maxColumns bounds the columns that are looked at.
@@ -173,26 +174,17 @@ func (p *record) identity(l *layout) int {
 func (p *record) key() []byte {
 	switch {
 	case p.have[mrn] != nil:
-		return join("mrn", p.have[mrn])
+		return detect.Identity("mrn", p.have[mrn])
 	case p.have[ssn] != nil:
-		return join("ssn", p.have[ssn])
+		return detect.Identity("ssn", p.have[ssn])
 	case p.have[mbi] != nil:
-		return join("mbi", p.have[mbi])
+		return detect.Identity("mbi", p.have[mbi])
 	case p.have[plan] != nil:
-		return join("plan", p.have[plan])
+		return detect.Identity("plan", p.have[plan])
 	}
 	born := ""
 	if p.have[dob] != nil {
 		born = p.born.key()
 	}
-	return join("name", p.have[last], p.have[first], p.have[full], p.have[name], []byte(born))
-}
-
-func join(label string, parts ...[]byte) []byte {
-	key := []byte(label)
-	for _, part := range parts {
-		key = append(key, 0)
-		key = append(key, bytes.ToUpper(part)...)
-	}
-	return key
+	return detect.Identity("name", p.have[last], p.have[first], p.have[full], p.have[name], []byte(born))
 }
