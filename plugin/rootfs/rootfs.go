@@ -88,10 +88,6 @@ func Dir(path string) Tree { return &folderTree{path: path} }
 // Layer is the directory of one overlayfs layer: character devices 0:0 are
 // whiteouts and trusted.overlay.opaque marks opaque folders. The user.overlay
 // attributes are not honoured: the kernel ignores them unless mounted with
-// userxattr, and an image's author could set them to make a visible file look
-// deleted. See [UserLayer].
+// userxattr, which rootless containerd alone does, and an image's author could
+// set them to make a visible file look deleted.
 func Layer(path string) Tree { return &folderTree{path: path, attrs: "trusted.overlay."} }
-
-// UserLayer is a layer that is mounted with the option userxattr: the
-// attributes are named user.overlay.
-func UserLayer(path string) Tree { return &folderTree{path: path, attrs: "user.overlay."} }
