@@ -41,10 +41,22 @@ func (e fileEntry) matches(file string) bool {
 	return below(file, e.path) || !e.folder && file == e.path
 }
 
+// matchName says whether a file's base name fits a glob. Plain names and
+// endings, "*.csv", are most globs, and a million names are asked about.
 func matchName(glob, file string) bool {
-	ok, err := doublestar.Match(glob, path.Base(file))
+	name := path.Base(file)
+	if ending, ok := strings.CutPrefix(glob, "*"); ok && !strings.ContainsAny(ending, globSigns) {
+		return strings.HasSuffix(name, ending)
+	}
+	if !strings.ContainsAny(glob, globSigns) {
+		return name == glob
+	}
+	ok, err := doublestar.Match(glob, name)
 	return ok && err == nil
 }
+
+// globSigns are what doublestar does not take literally.
+const globSigns = `*?[]{}\`
 
 // below says whether a path lies under a folder and is not the folder itself.
 func below(file, folder string) bool {

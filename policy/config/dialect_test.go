@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/google/go-cmp/cmp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -280,5 +281,19 @@ func TestWorkedExample(t *testing.T) {
 		"warned: port 21/tcp offered in image.config.ExposedPorts [plaintext-ports, 45 CFR 164.312(e)(1)]"
 	if line != wantLine {
 		t.Errorf("\n got %s\nwant %s", line, wantLine)
+	}
+}
+
+// The fast ways of matchName agree with the glob library.
+func TestMatchName(t *testing.T) {
+	globs := []string{"*.csv", "*", "a.csv", "*.c*v", "a?csv", "[ab].csv", "*.{csv,sql}", `*\.csv`, "**.csv", "*é", ""}
+	names := []string{"a.csv", "b.csv", ".csv", "csv", "a.CSV", "a.csv.gz", "a.sql", "é", "b\xff.csv", "*.csv", `\.csv`}
+	for _, glob := range globs {
+		for _, name := range names {
+			want, err := doublestar.Match(glob, name)
+			if got := matchName(glob, "/x/"+name); got != (want && err == nil) {
+				t.Errorf("glob %q, name %q: got %v, want %v", glob, name, got, want)
+			}
+		}
 	}
 }
