@@ -106,9 +106,29 @@ func TestTimeNeverRunsBack(t *testing.T) {
 	}
 }
 
+// What is refused without a verdict is recorded all the same.
 func TestWithoutAPolicyNothingIsDecided(t *testing.T) {
-	d, err := New(&memory{}, inspectorFunc(clean)).Evaluate(t.Context(), &policy.Subject{})
+	log := make(channel, 1)
+	d, err := New(log, inspectorFunc(clean)).Evaluate(t.Context(), &policy.Subject{ID: "c1"})
 	if d != nil || !errors.Is(err, errNoPolicy) {
 		t.Errorf("got decision %v, error %v; want none and %v", d != nil, err, errNoPolicy)
 	}
+	select {
+	case got := <-log:
+		if got.Kind != "unjudged" || got.Container != "c1" || got.Verdict != policy.Block || got.Message == "" {
+			t.Errorf("recorded kind %q, container %q, verdict %v", got.Kind, got.Container, got.Verdict)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing was recorded")
+	}
 }
+
+// channel is a log that hands its records on.
+type channel chan *policy.Decision
+
+func (c channel) Record(_ context.Context, d *policy.Decision) (uint64, error) {
+	c <- d
+	return 1, nil
+}
+
+func (c channel) Last() time.Time { return time.Time{} }
