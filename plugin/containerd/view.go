@@ -24,6 +24,9 @@ const (
 	viewPrefix = "phigate-"
 )
 
+// Unseen is what a view that is not layered cannot show.
+const Unseen = "the snapshotter keeps no layers apart: files that an upper layer deletes are not seen"
+
 // View is a committed snapshot that is held for reading: the garbage collector
 // leaves it alone until Close.
 type View struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/containerd"
 	"github.com/phigate/phigate/plugin/rootfs"
+	"github.com/phigate/phigate/policy"
 )
 
 // scan gathers the facts of every layer of the task's chain that has none.
@@ -76,6 +77,9 @@ func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree ro
 	if err != nil {
 		w.Abort()
 		return err
+	}
+	if !(&containerd.Root{Snapshotter: snapshotter}).Layered() {
+		facts.Skipped = append(facts.Skipped, policy.Skipped{Where: "image", Rule: "files", Reason: containerd.Unseen, Kind: policy.OutOfScope})
 	}
 	if err := w.Commit(*facts); err != nil {
 		return fmt.Errorf("keeping the facts: %w", err)

@@ -243,7 +243,10 @@ spec:
 func TestNativeSnapshotter(t *testing.T) {
 	r := newRig(t, node.Options{Snapshotter: "native"}, gate.Options{})
 	pod := r.pod(node.PodOptions{})
-	r.admit(pod, sleeps(r.image("plain")))
+	id := r.admit(pod, sleeps(r.image("plain")))
+	if skipped := r.verdicts(id)[0].Skipped; len(skipped) != 1 || skipped[0].Action != policy.Audit {
+		t.Errorf("%d things skipped; want it said that layers are not seen apart", len(skipped))
+	}
 	image := r.image("people", images.Files{"/srv/people.txt": images.Text(gate.Patients(5))})
 	r.refuse(pod, sleeps(image), "phi-table", "/srv/people.txt")
 	left, err := os.ReadDir(filepath.Join(r.gate.StateDir, "views"))

@@ -84,12 +84,9 @@ func (t *Target) unpacked(ctx context.Context, client *containerd.Client, image 
 		policy.Printable(image.Name), containerd.Namespace)
 }
 
-// merged is what a snapshotter without a folder for each layer cannot show.
-const merged = "the snapshotter keeps no layers apart: files that an upper layer deletes are not seen"
-
 func (t *Target) fromView(view *containerd.View, image *containerd.Image) error {
 	if view.Merged != "" {
-		t.Layers = []Layer{{Key: image.Top(), Tree: owned{rootfs.Dir(view.Merged)}, Unseen: merged}}
+		t.Layers = []Layer{{Key: image.Top(), Tree: owned{rootfs.Dir(view.Merged)}, Unseen: containerd.Unseen}}
 		return nil
 	}
 	if len(view.Folders) != len(image.DiffIDs) {
