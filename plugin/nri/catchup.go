@@ -26,12 +26,14 @@ func (d *Door) takeNote(pods []*api.PodSandbox, ctrs []*api.Container) {
 		byID[pod.GetId()] = pod
 	}
 	var list []running
-	judged := map[string]string{} // of those that are still there
+	judged := map[string]bool{} // of those that are still there
 	d.mu.Lock()
 	for _, ctr := range ctrs {
-		list = append(list, running{byID[ctr.GetPodSandboxId()], ctr})
-		if digest, ok := d.judged[ctr.GetId()]; ok {
-			judged[ctr.GetId()] = digest
+		if ctr.GetState() != api.ContainerState_CONTAINER_CREATED { // its start is still to come, with a gate of its own
+			list = append(list, running{byID[ctr.GetPodSandboxId()], ctr})
+		}
+		if d.judged[ctr.GetId()] {
+			judged[ctr.GetId()] = true
 		}
 	}
 	d.judged = judged
@@ -68,17 +70,20 @@ func (d *Door) judgeRunning(ctx context.Context, r running) {
 	subject, err := within(ctx, func() (*policy.Subject, error) {
 		return d.subject(ctx, policy.GateCatchUp, r.pod, r.ctr, nil)
 	})
-	if err == nil {
-		var decision *policy.Decision
-		if decision, err = d.Engine.Evaluate(ctx, subject); err == nil {
-			d.remember(r.ctr.GetId(), decision.Policy)
-			if decision.Verdict != policy.Allow {
-				d.Log.Warn("a running container violates the policy; it is not stopped", "container", r.ctr.GetId(), "decision", decision.Seq)
-			}
-			return
-		}
+	var decision *policy.Decision
+	if err != nil {
+		d.Engine.Unjudged(identity(policy.GateCatchUp, r.pod, r.ctr), err)
+	} else {
+		decision, err = d.Engine.Evaluate(ctx, subject)
 	}
-	d.Log.Warn("a running container could not be judged", "container", r.ctr.GetId(), "error", err)
+	if err != nil {
+		d.Log.Warn("a running container could not be judged", "container", r.ctr.GetId(), "error", err)
+		return
+	}
+	d.remember(r.ctr.GetId())
+	if decision.Verdict != policy.Allow {
+		d.Log.Warn("a running container violates the policy; it is not stopped", "container", r.ctr.GetId(), "decision", decision.Seq)
+	}
 }
 
 // awaitScan waits until the layers below the container have facts.
@@ -106,12 +111,11 @@ func (d *Door) awaitScan(ctx context.Context, id string) {
 func (d *Door) known(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, ok := d.judged[id]
-	return ok
+	return d.judged[id]
 }
 
-func (d *Door) remember(id, digest string) {
+func (d *Door) remember(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.judged[id] = digest
+	d.judged[id] = true
 }

@@ -27,7 +27,7 @@ const (
 // there yet.
 func (d *Door) Run(ctx context.Context) {
 	d.mu.Lock()
-	d.judged = map[string]string{}
+	d.judged = map[string]bool{}
 	d.catchUp = make(chan []running, 1)
 	d.mu.Unlock()
 	go d.catchUpLoop(ctx)
@@ -73,7 +73,7 @@ func (d *Door) serve(ctx context.Context) error {
 	if err := d.register(ctx, st, conn); err != nil {
 		return err
 	}
-	d.Log.Info("in the runtime's way", "runtime", d.State().Runtime, "gate", d.State().Gate, "answerWithin", d.answerWithin())
+	d.Log.Info("in the runtime's way", "runtime", d.State().Runtime, "gate", d.State().Gate, "answerWithin", d.answerWithin(ctx))
 	defer conn.shut()
 	select {
 	case <-conn.closed:

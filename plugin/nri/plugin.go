@@ -71,9 +71,8 @@ type Door struct {
 
 	mu      sync.Mutex
 	budget  time.Duration // for one answer
-	gate    policy.Gate   // the first gate: validate, or create below containerd 2.2
 	state   State
-	judged  map[string]string // container ID -> policy digest, of containers known to run
+	judged  map[string]bool // IDs of containers that were judged at their start or in a catch-up
 	catchUp chan []running
 }
 
@@ -112,7 +111,6 @@ func (d *Door) Configure(_ context.Context, _, runtime, version string) (api.Eve
 		return 0, err
 	}
 	d.mu.Lock()
-	d.gate = gate
 	d.state = State{Connected: true, Runtime: runtime + " " + version, Gate: string(gate), Since: time.Now().UTC()}
 	d.mu.Unlock()
 	return events, nil
@@ -159,7 +157,7 @@ func (d *Door) RemoveContainer(_ context.Context, _ *api.PodSandbox, ctr *api.Co
 // an error refuses the container.
 func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox, ctr *api.Container, adjust *api.ContainerAdjustment) (err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, d.answerWithin(), errLate)
+	ctx, cancel := context.WithTimeoutCause(ctx, d.answerWithin(ctx), errLate)
 	defer cancel()
 	name := policy.Printable(pod.GetNamespace() + "/" + ctr.GetName())
 	defer func() {
@@ -181,7 +179,7 @@ func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox
 		return err
 	}
 	if gate == policy.GateStart {
-		d.remember(ctr.GetId(), decision.Policy)
+		d.remember(ctr.GetId())
 	}
 	if decision.Verdict != policy.Allow {
 		return blocked{decision.Line()}
@@ -206,14 +204,19 @@ func refusal(name string, err error) error {
 	return fmt.Errorf("phigate: refused %s: no verdict: %w; see: journalctl -u phigated", name, err)
 }
 
-// answerWithin is the time for one answer.
-func (d *Door) answerWithin() time.Duration {
+// answerWithin is the time for one answer: what the runtime announced, and no
+// more than it gives this request.
+func (d *Door) answerWithin(ctx context.Context) time.Duration {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.budget <= 0 {
-		return budgetOf(0)
+	budget := d.budget
+	d.mu.Unlock()
+	if budget <= 0 {
+		budget = budgetOf(0)
 	}
-	return d.budget
+	if end, ok := ctx.Deadline(); ok {
+		budget = min(budget, max(budgetOf(time.Until(end)), time.Nanosecond))
+	}
+	return budget
 }
 
 // within returns fn's result, or ctx's end where fn hangs.

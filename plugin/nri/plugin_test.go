@@ -122,7 +122,7 @@ func newDoor() (*Door, *engine, *runtime) {
 	}
 	d := &Door{
 		Engine: e, Runtime: r, Layers: layers{}, Upper: &upper{}, Log: slog.New(slog.DiscardHandler),
-		judged: map[string]string{}, catchUp: make(chan []running, 1),
+		judged: map[string]bool{}, catchUp: make(chan []running, 1),
 	}
 	return d, e, r
 }
@@ -249,8 +249,9 @@ func TestBudget(t *testing.T) {
 func TestCatchUp(t *testing.T) {
 	d, e, _ := newDoor()
 	e.answer = decides(policy.Block)
-	d.remember("c2", "sha256:p")
-	updates, err := d.Synchronize(t.Context(), []*api.PodSandbox{pod()}, []*api.Container{ctr(), {Id: "c2"}, {Id: "c3", PodSandboxId: "gone"}})
+	d.remember("c2")
+	updates, err := d.Synchronize(t.Context(), []*api.PodSandbox{pod()}, []*api.Container{ctr(), {Id: "c2"}, {Id: "c3", PodSandboxId: "gone"},
+		{Id: "c4", State: api.ContainerState_CONTAINER_CREATED}})
 	if err != nil || len(updates) != 0 {
 		t.Fatalf("%d updates, error %v; want neither: nothing is changed or stopped", len(updates), err)
 	}
@@ -270,7 +271,7 @@ func TestCatchUp(t *testing.T) {
 		got = append(got, s.ID)
 	}
 	if strings.Join(got, " ") != "c1 c3" || e.asked[0].Pod.Namespace != "clinic-a" {
-		t.Errorf("judged %v, want c1 of clinic-a and c3; c2 is known", got)
+		t.Errorf("judged %v, want c1 of clinic-a and c3; c2 is known, and c4 does not run", got)
 	}
 }
 
