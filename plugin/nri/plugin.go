@@ -111,15 +111,19 @@ func (d *Door) Configure(_ context.Context, _, runtime, version string) (api.Eve
 		return 0, err
 	}
 	d.mu.Lock()
-	d.state = State{Connected: true, Runtime: runtime + " " + version, Gate: string(gate), Since: time.Now().UTC()}
+	d.state = State{Runtime: runtime + " " + version, Gate: string(gate)}
 	d.mu.Unlock()
 	return events, nil
 }
 
 // Synchronize is called once after Configure with all that runs already. It
-// shares NRI's time limit and cannot veto, so it only takes note.
+// shares NRI's time limit and cannot veto, so it only takes note. The runtime
+// asks the plugin from the moment on that it has this answer.
 func (d *Door) Synchronize(_ context.Context, pods []*api.PodSandbox, ctrs []*api.Container) ([]*api.ContainerUpdate, error) {
 	d.takeNote(pods, ctrs)
+	d.mu.Lock()
+	d.state.Connected, d.state.Since = true, time.Now().UTC()
+	d.mu.Unlock()
 	return nil, nil
 }
 

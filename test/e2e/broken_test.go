@@ -18,7 +18,7 @@ import (
 
 // A content store that answers with what it should not have, or not at all.
 func TestContentStoreDamaged(t *testing.T) {
-	r := newRig(t, node.Options{}, gate.Options{})
+	r := newRig(t, required, gate.Options{})
 	image := r.image("plain", images.Env{"MARK=4711"})
 	pod := r.pod(node.PodOptions{})
 	blobs := filepath.Join(r.node.Dir, "root/io.containerd.content.v1.content/blobs/sha256")
@@ -92,7 +92,7 @@ func TestPolicyOfTenMegabytes(t *testing.T) {
 // Where containerd's socket is not containerd's, nothing can be known of a
 // container; phigated stays, says so, and refuses.
 func TestSocketIsNotContainerd(t *testing.T) {
-	r := newRig(t, node.Options{}, gate.Options{})
+	r := newRig(t, required, gate.Options{})
 	image := r.image("plain")
 	pod := r.pod(node.PodOptions{})
 	config, err := os.ReadFile(r.gate.Config)
@@ -154,7 +154,7 @@ func TestSocketIsNotContainerd(t *testing.T) {
 
 // A containerd that hangs after it was connected to is not waited for.
 func TestContainerdHangs(t *testing.T) {
-	r := newRig(t, node.Options{}, gate.Options{})
+	r := newRig(t, required, gate.Options{})
 	r.must(r.node.Process().Freeze())
 	ended := make(chan error, 1)
 	go func() { ended <- r.gate.Stop() }()

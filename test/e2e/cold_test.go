@@ -44,7 +44,7 @@ func TestColdImage(t *testing.T) {
 	var percents []int
 	var id string
 	for id == "" {
-		created, err := r.node.Create(r.ctx, pod, sleeps(image))
+		created, err := r.create(pod, sleeps(image))
 		if err == nil {
 			id = created
 			break

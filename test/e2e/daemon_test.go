@@ -53,7 +53,7 @@ func TestPhigatedGone(t *testing.T) {
 		r := r.in(t)
 		open := r.pod(node.PodOptions{Privileged: true})
 		r.refuse(open, sleeps(base, func(o *node.ContainerOptions) { o.Privileged = true }), "privileged")
-		id, err := r.node.Create(r.ctx, pod, sleeps(base))
+		id, err := r.create(pod, sleeps(base))
 		r.must(err)
 		r.must(r.gate.Process().Kill())
 		r.must(r.node.StartContainer(r.ctx, id)) // judged at Validate, and not privileged
@@ -75,9 +75,9 @@ func TestContainerdRestarted(t *testing.T) {
 	for range 3 {
 		r.must(r.node.Restart(r.ctx))
 		ready := time.Now()
-		r.must(r.gate.Connected(r.ctx))
+		_, err := r.create(pod, sleeps(base))
+		r.must(err)
 		took = append(took, time.Since(ready))
-		r.admit(pod, sleeps(base))
 	}
 	// The middle one: a machine that others use too may hold one of them up.
 	if slices.Sort(took); took[1] > 2*time.Second {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,10 +143,33 @@ func sleeps(image string, edits ...func(*node.ContainerOptions)) node.ContainerO
 	return o
 }
 
+// create creates a container. For a moment after phigated or containerd was
+// restarted the runtime refuses without asking: it has not taken the new plugin
+// in yet, or not noticed that the old one is gone. Such an answer is asked for
+// again, as the kubelet does, unless it is what the test wants.
+func (r *rig) create(pod string, o node.ContainerOptions, wants ...string) (id string, err error) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		id, err = r.node.Create(r.ctx, pod, o)
+		if !unasked(err) || len(wants) > 0 && contain(err.Error(), wants) || time.Now().After(end) {
+			return id, err
+		}
+	}
+}
+
+// unasked says whether the runtime refused without an answer of phigated's.
+func unasked(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), `required plugin "phigate" not present`) ||
+		strings.Contains(err.Error(), "validator plugin 99-phigate failed"))
+}
+
+func contain(text string, wants []string) bool {
+	return !slices.ContainsFunc(wants, func(want string) bool { return !strings.Contains(text, want) })
+}
+
 // admit creates and starts a container and fails the test when it is refused.
 func (r *rig) admit(pod string, o node.ContainerOptions) (id string) {
 	r.Helper()
-	id, err := r.node.Create(r.ctx, pod, o)
+	id, err := r.create(pod, o)
 	if err != nil {
 		r.Fatalf("creating was refused: %v", err)
 	}
@@ -158,7 +182,7 @@ func (r *rig) admit(pod string, o node.ContainerOptions) (id string) {
 // refuse creates a container that must be refused, and returns the answer.
 func (r *rig) refuse(pod string, o node.ContainerOptions, wants ...string) string {
 	r.Helper()
-	id, err := r.node.Create(r.ctx, pod, o)
+	id, err := r.create(pod, o, wants...)
 	if err == nil {
 		r.Fatalf("container %s was created; it should have been refused", id)
 	}
@@ -169,7 +193,7 @@ func (r *rig) refuse(pod string, o node.ContainerOptions, wants ...string) strin
 // refuseStart is refuse for a container that may be created and not started.
 func (r *rig) refuseStart(pod string, o node.ContainerOptions, wants ...string) {
 	r.Helper()
-	id, err := r.node.Create(r.ctx, pod, o)
+	id, err := r.create(pod, o)
 	if err != nil {
 		r.Fatalf("creating was refused, not starting: %v", err)
 	}

@@ -96,7 +96,7 @@ func (r *rig) offline(name string, change func(layer string), files images.Files
 // What an image can hold to keep a scanner from looking does not keep it: the
 // scan ends, and what lies beside the trap is found.
 func TestHostileImages(t *testing.T) {
-	r := newRig(t, node.Options{}, gate.Options{})
+	r := newRig(t, required, gate.Options{})
 	pod := r.pod(node.PodOptions{})
 	people := images.Text(gate.Patients(5))
 	secret := filepath.Join(t.TempDir(), "people.txt")
@@ -226,7 +226,7 @@ func deepFile(root string, length int, body []byte) error {
 
 // A layer that goes away while it is read has no facts, and stays refused.
 func TestLayerVanishes(t *testing.T) {
-	r := newRig(t, node.Options{}, gate.Options{})
+	r := newRig(t, required, gate.Options{})
 	pod := r.pod(node.PodOptions{})
 	r.must(r.gate.Stop())
 	many, err := images.Many("/many", 30_000, make([]byte, 4096))
