@@ -103,7 +103,7 @@ func TestPrivateKey(t *testing.T) {
 		"encrypted_openssl": {"/a", armour("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}), 0},
 		"encrypted_openssh": {"/a", armour("OPENSSH PRIVATE KEY", openSSH("aes256-ctr", "bcrypt"), nil), 0},
 		"public":            {"/a", strings.ReplaceAll(ed, "PRIVATE", "PUBLIC"), 0},
-		"placeholder":       {"/a", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n", 0},
+		"example":           {"/a", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n", 0},
 		"truncated":         {"/a", rsaPEM[:600], 0},
 		"documentation":     {"/usr/share/doc/x/examples/a.key", ed, 0},
 	} {
