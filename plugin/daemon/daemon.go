@@ -76,7 +76,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
-	wg.Go(func() { notify(ctx, d.health, d.Log) })
+	wg.Go(func() { notify(ctx, d.alive, d.Log) })
 	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
 	exported := make(chan struct{})
 	go func() { defer close(exported); d.export(exporting) }()
@@ -175,13 +175,10 @@ func (d *Daemon) status() ask.Status {
 	}
 }
 
-// health is nil while the daemon can give verdicts: what the watchdog asks.
-func (d *Daemon) health() error {
-	if failed := d.recorder.failure(); failed != "" {
-		return errors.New(failed)
-	}
-	return nil
-}
+// alive returns when every part answers: what the watchdog waits for. A log that
+// has failed is no reason to be killed by it: phigated then refuses and opens
+// the log again, and where it is not required, one that is gone refuses nothing.
+func (d *Daemon) alive() { _ = d.status() }
 
 func (d *Daemon) close() error {
 	var errs []error

@@ -10,11 +10,11 @@ import (
 
 // notify tells systemd that the daemon is ready and, where the unit asks for
 // it, that it is alive: at half the unit's WatchdogSec, as sd_watchdog_enabled(3)
-// advises, and only while verdicts can be given. Elsewhere it does nothing.
+// advises, and only while its parts answer. Elsewhere it does nothing.
 //
 // Ready does not wait for containerd: the unit is started before the kubelet,
 // and containerd may come later.
-func notify(ctx context.Context, health func() error, log *slog.Logger) {
+func notify(ctx context.Context, alive func(), log *slog.Logger) {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("telling systemd that phigated is ready", "error", err)
 	}
@@ -31,10 +31,7 @@ func notify(ctx context.Context, health func() error, log *slog.Logger) {
 	for {
 		select {
 		case <-tick:
-			if err := health(); err != nil {
-				log.Error("not telling the watchdog that all is well", "error", err)
-				continue
-			}
+			alive()
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // the next tick says it again
 		case <-ctx.Done():
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
