@@ -51,11 +51,16 @@ func (s *Store) Drop(key string) error {
 
 // Retain drops the keys that are not kept, and says how many.
 func (s *Store) Retain(keep map[string]bool) (dropped int, err error) {
+	return s.RetainFunc(func(key string) bool { return keep[key] })
+}
+
+// RetainFunc is Retain for keys of which some come while it is asked.
+func (s *Store) RetainFunc(keep func(key string) bool) (dropped int, err error) {
 	all, err := s.Keys()
 	if err != nil {
 		return 0, err
 	}
-	all = slices.DeleteFunc(all, func(key string) bool { return keep[key] })
+	all = slices.DeleteFunc(all, keep)
 	for batch := range slices.Chunk(all, retainBatch) {
 		err := s.update(func(keys, data *bbolt.Bucket) error {
 			for _, key := range batch {

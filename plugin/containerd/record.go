@@ -25,6 +25,7 @@ const MaxSpec = 8 << 20
 type Sandbox struct {
 	Privileged bool // privileged containers are admitted to it
 	Ports      []SandboxPort
+	Pod        Identity
 }
 
 // SandboxPort is a port mapping of the pod.
@@ -62,6 +63,8 @@ func (c *Client) Sandbox(ctx context.Context, id string) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox metadata holds no configuration")
 	}
 	s := &Sandbox{Privileged: meta.Config.GetLinux().GetSecurityContext().GetPrivileged()}
+	pod := meta.Config.GetMetadata()
+	s.Pod = Identity{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: meta.Config.GetLabels()}
 	for _, p := range meta.Config.GetPortMappings() {
 		if p.ContainerPort > 0 && p.ContainerPort <= 65535 {
 			s.Ports = append(s.Ports, SandboxPort{ContainerPort: uint16(p.ContainerPort), Protocol: protocol(p.Protocol)})

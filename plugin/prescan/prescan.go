@@ -31,6 +31,8 @@ type Scanner struct {
 	Uppers *Uppers // whose facts are kept when those of vanished layers are dropped
 	Mounts string  // a folder for read-only mounts of snapshots that are not layered
 	Log    *slog.Logger
+	// Folders keeps what it still needs; nil: there is none.
+	Folders *Folders
 	// Warm is called in the background with the keys of layers whose facts are
 	// there, after a scan and after Rewarm: what it computes from them answers
 	// need not wait for. Nil: nothing is computed.
@@ -209,7 +211,7 @@ func (s *Scanner) sync(ctx context.Context) error {
 	if err := s.doubt(keep); err != nil {
 		return err
 	}
-	if n, err := s.Store.Retain(keep); err != nil {
+	if n, err := s.Store.RetainFunc(func(key string) bool { return keep[key] || s.Folders != nil && s.Folders.keeps(key) }); err != nil {
 		return err
 	} else if n > 0 {
 		s.Log.Info("dropped the facts of layers that are gone or were not read whole", "layers", n)
@@ -334,6 +336,9 @@ func (s *Scanner) keys(root *containerd.Root) (keys, cold []string) {
 	}
 	return keys, cold
 }
+
+// Known are the keys under which facts of a committed snapshot may be, best first.
+func (s *Scanner) Known(snapshotter, name string) []string { return s.keysOf(snapshotter, name) }
 
 // find looks for facts of a layer under each of its keys.
 func (s *Scanner) find(snapshotter, name string) (key string, ok bool) {
