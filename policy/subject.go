@@ -13,7 +13,7 @@ type Subject struct {
 	ID      string // the runtime's container ID; empty for something at rest
 	Name    string // container name; for something at rest, the target as given
 	Gate    Gate
-	Runtime string // "cri" for kubelet's containers; empty for something at rest
+	Runtime string // the client that starts it: "cri" for the kubelet's, "docker", "buildkit"...; empty for something at rest
 	Pod     Pod
 	Image   Image
 	Layers  []string // content keys of the root filesystem's layers, lowest first
@@ -99,6 +99,8 @@ const (
 	GateCreate   Gate = "create"   // NRI CreateContainer, containerd below 2.2
 	GateValidate Gate = "validate" // NRI ValidateContainerAdjustment
 	GateStart    Gate = "start"    // NRI StartContainer
+	GateWrapper  Gate = "wrapper"  // phigate-runc, before the runtime makes or restores it
+	GateHook     Gate = "hook"     // phigate-hook, createRuntime
 	GateCatchUp  Gate = "catch-up" // running before phigate was; nothing is stopped
 	GateScan     Gate = "scan"     // phigate scan
 )

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/phigate/phigate/plugin/ask/judge"
 	"github.com/phigate/phigate/policy/config"
 )
 
@@ -99,6 +100,9 @@ func (c Config) check(path string) error {
 
 // Log is where the decision log lies.
 func (c Config) Log() string { return filepath.Join(c.StateDir, "decisions.log") }
+
+// GateSocket is where doors outside phigated ask: beside the commands' socket.
+func (c Config) GateSocket() string { return filepath.Join(filepath.Dir(c.Socket), judge.SocketName) }
 
 // Facts is where the facts of layers lie.
 func (c Config) Facts() string { return filepath.Join(c.StateDir, "facts.db") }

@@ -18,6 +18,7 @@ import (
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/containerd"
 	"github.com/phigate/phigate/plugin/engine"
+	"github.com/phigate/phigate/plugin/handover"
 	"github.com/phigate/phigate/plugin/inspect"
 	"github.com/phigate/phigate/plugin/journal"
 	"github.com/phigate/phigate/plugin/nri"
@@ -35,6 +36,9 @@ const memoryLimit = 160 << 20
 // matchWait is how long a gate waits for file names to be matched with a policy,
 // which it mostly finds done. NRI's one lock is held meanwhile.
 const matchWait = 300 * time.Millisecond
+
+// foldersAtOnce is how many layers are scanned at one time for clients that wait.
+const foldersAtOnce = 2
 
 // garbagePercent lets the small heap of an idle daemon grow before it is
 // collected, which takes time from whoever waits for an answer; the limit above
@@ -55,6 +59,7 @@ type Daemon struct {
 	engine   *engine.Engine
 	policies *policies
 	door     *nri.Door
+	handover *handover.Door
 }
 
 // Run is the daemon's life. It returns when ctx ends, or with an error when it
@@ -72,7 +77,12 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	if err != nil {
 		return err
 	}
+	answered, err := server.ServeGate(ctx, d.Config.GateSocket(), d.handover.Judge, d.Log)
+	if err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
+	wg.Go(answered)
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
@@ -117,19 +127,25 @@ func (d *Daemon) assemble(key *key) {
 	files := &inspect.Scanner{Detectors: catalogue.All(), Keyed: key.HMAC}
 	uppers := &prescan.Uppers{Store: d.store, Files: files}
 	d.scanner = prescan.New(d.client, d.store, files, uppers, d.Config.Views(), d.Log)
+	folders := prescan.NewFolders(d.store, files, d.Log, foldersAtOnce)
+	d.scanner.Folders = folders
 	facts := &inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors), Wait: matchWait}
 	d.scanner.Warm = func(ctx context.Context, keys []string) error { return facts.Warm(ctx, d.engine.Policy(), keys) }
 	d.engine = engine.New(d.recorder,
 		&inspect.OnHost{
 			Spec:    inspect.Spec{Rules: rules.All()},
 			Host:    inspect.Host{Root: "/"},
-			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket},
+			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket, d.Config.GateSocket()},
 		},
 		facts)
 	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log, changed: d.scanner.Rewarm}
 	d.door = &nri.Door{
 		Engine: d.engine, Runtime: d.client, Layers: d.scanner, Upper: uppers, Log: d.Log,
 		SocketPath: d.Config.NRI.Socket, Name: d.Config.NRI.Name, Index: d.Config.NRI.Index,
+	}
+	d.handover = &handover.Door{
+		Engine: d.engine, Runtime: d.client, Scanner: d.scanner, Folders: folders,
+		Warm: d.scanner.Warm, Record: d.recorder.Record, Log: d.Log,
 	}
 }
 
