@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/phigate/phigate/plugin/ask"
+	"github.com/phigate/phigate/plugin/ask/judge"
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/node"
@@ -38,13 +39,13 @@ type Gate struct {
 	process *node.Process
 }
 
-// Build builds phigate and phigated into dir. It is quick when nothing changed.
+// Build builds the programs into dir. It is quick when nothing changed.
 func Build(ctx context.Context, dir string) error {
 	root, err := node.Root()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", "./plugin/cmd/...")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", "./plugin/cmd/...", "./hooks/cmd/...")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building phigate: %w: %s", err, out)
@@ -89,6 +90,9 @@ func (g *Gate) Start() error {
 	g.process = p
 	return err
 }
+
+// GateSocket is where doors outside phigated ask.
+func (g *Gate) GateSocket() string { return filepath.Join(g.Dir, judge.SocketName) }
 
 // Process is the running phigated.
 func (g *Gate) Process() *node.Process { return g.process }

@@ -29,6 +29,8 @@ type Options struct {
 	PluginTimeout time.Duration // NRI's plugin_request_timeout; containerd's own is 2 s
 	Imports       []string      // further configuration files, such as the drop-ins of deploy/containerd
 	Config        string        // TOML tables to append
+	Env           []string      // added to containerd's environment, which its shims and their runtimes inherit
+	Before        string        // folder that comes first in containerd's PATH
 	Parent        string        // folder to make the node's folder in; /tmp when empty. Short: socket paths end at 107 bytes
 }
 
@@ -120,10 +122,13 @@ func (n *Node) Kill() error { return n.process.Kill() }
 // Resume starts containerd again after Kill and waits until it answers.
 func (n *Node) Resume(ctx context.Context) error {
 	path := n.binaries + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin" // runc is in /usr/sbin
+	if n.options.Before != "" {
+		path = n.options.Before + ":" + path
+	}
 	p, err := Run(Command{
 		Path: filepath.Join(n.binaries, "containerd"),
 		Args: []string{"--config", filepath.Join(n.Dir, "config.toml")},
-		Env:  []string{"PATH=" + path},
+		Env:  append([]string{"PATH=" + path}, n.options.Env...),
 		Log:  n.Log,
 	})
 	if err != nil {
