@@ -56,7 +56,21 @@ func Open(dir string) (_ *Bundle, err error) {
 		b.Close()
 		return nil, fmt.Errorf("finding the root filesystem of %s: %w", b.Dir, err)
 	}
+	b.detach()
 	return b, nil
+}
+
+// detach replaces Root by a mount of its own that hangs nowhere
+// (open_tree(2), Linux 5.2). A descriptor in the client's mount keeps that busy: with
+// phigated hanging, which holds it, the client could not unmount what it was
+// refused. Where no such mount can be had Root stays as it is.
+func (b *Bundle) detach() {
+	fd, err := unix.OpenTree(int(b.Root.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return
+	}
+	_ = b.Root.Close() // opened as a mere place: nothing can be lost
+	b.Root = os.NewFile(uintptr(fd), b.Path)
 }
 
 // Close lets go of the root filesystem.

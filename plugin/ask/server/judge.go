@@ -81,6 +81,10 @@ func (g *gate) one(ctx context.Context, c *net.UnixConn) error {
 		return err
 	}
 	_ = c.SetReadDeadline(time.Time{})
+	if gone(c) { // while we hung: an admission of what will not run would be in the log
+		root.Close()
+		return fmt.Errorf("who asked about container %q has not waited", q.ID)
+	}
 	ctx, cancel := context.WithTimeout(ctx, min(max(q.Within, 0), maxWithin))
 	defer cancel()
 	go func() { // nothing more is said: what comes is the end
@@ -93,6 +97,19 @@ func (g *gate) one(ctx context.Context, c *net.UnixConn) error {
 		return fmt.Errorf("answering about container %q: %w", q.ID, err)
 	}
 	return nil
+}
+
+// gone says whether the asker has closed the connection.
+func gone(c *net.UnixConn) (closed bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		closed = err == nil && n == 0 || err == unix.ECONNRESET
+	})
+	return closed || err != nil
 }
 
 func byRoot(c *net.UnixConn) error {
