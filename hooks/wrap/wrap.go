@@ -16,12 +16,17 @@ import (
 	"io"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/phigate/phigate/hooks/internal/bundle"
-	"github.com/phigate/phigate/plugin/ask/judge"
+	"github.com/phigate/phigate/hooks/internal/door"
+)
+
+// DefaultConfig is where the configuration lies; ConfigVariable names another place.
+const (
+	DefaultConfig  = "/etc/phigate/runc.yaml"
+	ConfigVariable = "PHIGATE_RUNC_CONFIG"
 )
 
 // exitRefused is runc's own exit code of a command that did not work.
@@ -36,20 +41,24 @@ func Main(args []string, stderr io.Writer) int {
 	}
 	os.Clearenv()
 	call, err := bundle.Parse(args[1:])
-	say := bundle.Messages{File: call.Log, Format: call.LogFormat, Stderr: stderr}
+	say := door.Messages{File: call.Log, Format: call.LogFormat, Stderr: stderr}
 	if err != nil && call.Judged {
 		return say.Refuse(fmt.Errorf("phigate-runc: refused: %w", err), exitRefused)
 	}
-	c, err := LoadConfig(path)
+	c, err := door.LoadConfig(path)
 	if err != nil {
 		return say.Refuse(fmt.Errorf("phigate-runc: %w", err), exitRefused)
+	}
+	if c.Runc == "" {
+		return say.Refuse(fmt.Errorf("phigate-runc: reading the configuration %s: runc is missing: the absolute path of the real runtime", path), exitRefused)
 	}
 	runc, err := openRunc(c.Runc)
 	if err != nil {
 		return say.Refuse(fmt.Errorf("phigate-runc: the real runtime %s: %w", c.Runc, err), exitRefused)
 	}
 	if call.Judged {
-		if err := judged(c, call, say); err != nil {
+		about := door.Asked{Door: "wrapper", Command: call.Command, ID: call.ID, Bundle: call.Bundle}
+		if err := door.Judge(c, about, say); err != nil {
 			return say.Refuse(err, exitRefused)
 		}
 	}
@@ -73,43 +82,8 @@ func openRunc(path string) (string, error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
 		return "", errors.New("it is no program")
 	}
-	if err := owned(&st, false); err != nil {
+	if err := door.Owned(&st); err != nil {
 		return "", fmt.Errorf("it %w", err)
 	}
 	return path, nil
-}
-
-// judged returns nil when the container may run.
-func judged(c Config, call bundle.Call, say bundle.Messages) error {
-	b, err := bundle.Open(call.Bundle)
-	if err != nil {
-		return fmt.Errorf("phigate: refused %s: %w", call.ID, err)
-	}
-	defer b.Close()
-	q := judge.Question{
-		Door: "wrapper", Command: call.Command, ID: call.ID, Bundle: b.Dir, Root: b.Path, Mount: b.Mount, Within: c.Deadline,
-	}
-	glass, err := readBreakGlass(c.BreakGlass, time.Now())
-	if err != nil {
-		say.Warn(fmt.Sprintf("phigate: break-glass is not in force: %v", err))
-	}
-	q.BreakGlass = glass
-	answer, err := judge.Ask(c.Socket, q, b.Config, b.Root)
-	if err == nil && answer.Allow {
-		return nil
-	}
-	why := answer.Line
-	if err != nil {
-		why = fmt.Sprintf("phigate: refused %s: no verdict: %v", call.ID, err)
-	}
-	use := judge.Use{Time: time.Now().UTC(), Container: call.ID, Bundle: b.Dir, Refused: why}
-	switch {
-	case glass != nil:
-		use.BreakGlass = *glass
-		return admit(use, c, say, answer.Noted)
-	case err != nil && c.Unavailable == "allow":
-		use.BreakGlass = judge.BreakGlass{Reason: "onUnavailable: allow in the configuration"}
-		return admit(use, c, say, false)
-	}
-	return errors.New(why)
 }
