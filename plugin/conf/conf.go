@@ -116,5 +116,8 @@ func (c Config) LastGood() string { return filepath.Join(c.StateDir, "policy.las
 // Views is the folder for read-only mounts of snapshots.
 func (c Config) Views() string { return filepath.Join(c.StateDir, "views") }
 
+// BreakGlass is the folder of what doors could not tell phigated.
+func (c Config) BreakGlass() string { return filepath.Join(c.StateDir, "breakglass") }
+
 // JournalCursor is where the exporter keeps how far it has come.
 func (c Config) JournalCursor() string { return filepath.Join(c.StateDir, "journal.cursor") }

@@ -83,6 +83,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(answered)
+	wg.Go(func() { d.spool().watch(ctx) })
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
@@ -147,6 +148,10 @@ func (d *Daemon) assemble(key *key) {
 		Engine: d.engine, Runtime: d.client, Scanner: d.scanner, Folders: folders,
 		Warm: d.scanner.Warm, Record: d.recorder.Record, Log: d.Log,
 	}
+}
+
+func (d *Daemon) spool() *spool {
+	return &spool{folder: d.Config.BreakGlass(), record: d.recorder.Record, digest: func() string { return d.engine.Policy().Digest }, log: d.Log}
 }
 
 // export sends the log to the journal; a failure there never stops the gate.
