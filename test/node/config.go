@@ -37,6 +37,9 @@ func (n *Node) config() string {
 	line("[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [%q]\nconf_dir = %q", in("cni/bin"), in("cni/net.d"))
 	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'")
 	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nRoot = %q", in("runc"))
+	if o.Runc != "" {
+		line("BinaryName = %q", o.Runc)
+	}
 	line("[plugins.'io.containerd.nri.v1.nri']\nsocket_path = %q", n.NRISocket)
 	line("plugin_path = %q\nplugin_config_path = %q", in("nri/plugins"), in("nri/conf.d"))
 	if o.PluginTimeout > 0 {

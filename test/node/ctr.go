@@ -15,6 +15,7 @@ type RunOptions struct {
 	ID        string
 	Image     string
 	Binary    string   // the OCI runtime; empty means the first runc in containerd's PATH
+	Keep      bool     // the container and its snapshot stay when it has ended
 	Args      []string // further flags of ctr run
 	Command   []string
 }
@@ -22,8 +23,11 @@ type RunOptions struct {
 // Run runs a container to its end by ctr, which no NRI plugin hears of, and
 // returns what it and ctr printed.
 func (n *Node) Run(ctx context.Context, o RunOptions) (string, error) {
-	args := []string{"run", "--rm", "--snapshotter", n.options.Snapshotter, "--runc-root", filepath.Join(n.Dir, "runc"),
+	args := []string{"run", "--snapshotter", n.options.Snapshotter, "--runc-root", filepath.Join(n.Dir, "runc"),
 		"--cgroup", cgroup(n.Dir) + "/" + o.ID}
+	if !o.Keep {
+		args = append(args, "--rm")
+	}
 	if o.Binary != "" {
 		args = append(args, "--runc-binary", o.Binary)
 	}

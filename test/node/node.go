@@ -30,6 +30,7 @@ type Options struct {
 	Imports       []string      // further configuration files, such as the drop-ins of deploy/containerd
 	Config        string        // TOML tables to append
 	Env           []string      // added to containerd's environment, which its shims and their runtimes inherit
+	Runc          string        // BinaryName of CRI's runtime handler; empty means the first runc in containerd's PATH
 	Before        string        // folder that comes first in containerd's PATH
 	Parent        string        // folder to make the node's folder in; /tmp when empty. Short: socket paths end at 107 bytes
 }
