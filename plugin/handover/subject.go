@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/phigate/phigate/plugin/containerd"
+	"github.com/phigate/phigate/plugin/layers"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -23,7 +25,7 @@ func (d *Door) complete(ctx context.Context, c *container) error {
 	case c.namespace != "":
 		err = d.containerd(ctx, c)
 	default: // a bare bundle: no image that says anything
-		err = d.files(ctx, c, nil)
+		err = d.bare(ctx, c)
 	}
 	if err != nil {
 		return err
@@ -43,6 +45,24 @@ func (d *Door) complete(ctx context.Context, c *container) error {
 	return nil
 }
 
+// bare completes a container by its bundle alone. Its layers have names where
+// they lie in a store of containers/storage.
+func (d *Door) bare(ctx context.Context, c *container) error {
+	a := c.subject.Spec.Annotations
+	s := c.subject
+	s.Image.Ref = cmp.Or(a["io.kubernetes.cri-o.ImageName"], a["org.opencontainers.image.ref.name"])
+	s.Name = cmp.Or(a["io.kubernetes.container.name"], a["io.podman.annotations.container.name"], s.Name)
+	overlay, err := c.overlay()
+	if err != nil {
+		return d.files(ctx, c, nil) // which says what is wrong
+	}
+	names, err := layers.Storage(overlay.Lower)
+	if err != nil {
+		return err
+	}
+	return d.files(ctx, c, byFolder(names))
+}
+
 // containerd completes a container of one of containerd's clients by its record.
 func (d *Door) containerd(ctx context.Context, c *container) error {
 	task, err := d.Runtime.Task(ctx, c.namespace, c.ID)
@@ -56,6 +76,9 @@ func (d *Door) containerd(ctx context.Context, c *container) error {
 	}
 	if name := task.Labels["nerdctl/name"]; name != "" {
 		c.subject.Name = name
+	}
+	if err := c.nerdctlPorts(); err != nil {
+		return err
 	}
 	committed, err := d.Runtime.Layers(ctx, task)
 	if err != nil {
@@ -118,7 +141,7 @@ func (d *Door) image(ctx context.Context, c *container, task *containerd.Task, c
 	s := c.subject
 	s.Image = policy.Image{Ref: image.Name, Digest: image.Digest, Config: image.Config}
 	exposed, err := policy.ExposedPorts(image.Ports)
-	s.Ports = append(s.Ports, exposed...)
+	c.addPorts(exposed)
 	return err
 }
 
