@@ -25,8 +25,8 @@ help: ## list the targets
 setup: ## install runc and busybox and build containerd for the tests, where missing (root)
 	@./test/setup
 
-build: ## bin/phigate and bin/phigated, static
-	@$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./plugin/cmd/...
+build: ## bin/phigate, bin/phigated, bin/phigate-runc and bin/phigate-hook, static
+	@$(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./plugin/cmd/... ./hooks/cmd/...
 
 test: setup vet unit e2e ## everything that must hold: vet, unit, architecture, CLI and end-to-end tests (root)
 

@@ -2,7 +2,7 @@
 //
 // The flow, the same for every door:
 //
-//	door            NRI validate / NRI start / running already / phigate scan
+//	door            NRI validate / NRI start / runtime wrapper / OCI hook / running already / phigate scan
 //	  | builds      a policy.Subject, with the facts that this door can really see,
 //	  v             and a deadline below the runtime's own
 //	engine.Evaluate
@@ -10,7 +10,7 @@
 //	  2 decide      policy.Decide: pure
 //	  3 record      the decision log, fdatasync; not recorded means not allowed
 //	  v
-//	verdict  ->     the door translates: an NRI error, exit code 3
+//	verdict  ->     the door translates: an NRI error, no runtime, exit code 3
 //
 // The rooms:
 //
@@ -22,11 +22,14 @@
 //	prescan     gathers facts in the background, from the pull of an image on
 //	containerd  what phigate reads of containerd; alone imports its client
 //	nri         the door for the kubelet's containers
+//	handover    the door for containers that phigate-runc and phigate-hook hand over
+//	layers      which folders a mounted root is made of, and what engines call them
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	report      decisions as text and JSON
 //	conf        phigated's configuration
-//	ask         what the commands ask phigated; ask/server is its side of it
+//	ask         what the commands ask phigated; ask/judge: what the doors in hooks
+//	            do; ask/server is its side of both
 //	daemon      phigated, put together
 //	cli         phigate's commands
 //

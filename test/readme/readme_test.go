@@ -39,7 +39,7 @@ func blocks(t *testing.T) (root string, byName map[string]string) {
 // Every command block has a test here; "make test" is the one that runs them.
 func TestEachBlockIsRun(t *testing.T) {
 	_, byName := blocks(t)
-	for _, name := range []string{"demo", "install", "test"} {
+	for _, name := range []string{"demo", "install", "wrapper", "test"} {
 		if byName[name] == "" {
 			t.Errorf("README.md has no commands called %q", name)
 		}
@@ -70,20 +70,21 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := filepath.Join(t.TempDir(), "install.sh")
-	text := node0 + byName["install"] + node1
+	text := node0 + byName["install"] + node1 + byName["wrapper"] + node2
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	out := sh(t, root, 3*time.Minute, []string{"CONTAINERD=" + binaries, "TOP=" + t.TempDir()},
 		"exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private bash -eu "+script)
-	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED"} {
+	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED", "RAN-good", "[privileged, ", "REFUSED"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the installation does not print %q; it printed:\n%s", want, out)
 		}
 	}
 }
 
-// node0 makes the node; node1 asks whether the gate is in containerd's way.
+// node0 makes the node; node1 asks whether the gate is in containerd's way, and
+// node2 whether ctr comes past it.
 const (
 	node0 = `
 top=$TOP
@@ -103,7 +104,11 @@ daemon-reload) ;;
 	eval "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &"
 	for i in $(seq 100); do [ -S /run/phigate/phigate.sock ] && exit 0; sleep 0.1; done
 	echo "phigated does not listen:" >&2; cat /run/phigated.log >&2; exit 1 ;;
-"restart containerd") "$CONTAINERD/containerd" >/run/containerd.log 2>&1 & ;;
+"restart containerd")
+	[ -e /run/containerd.pid ] && kill "$(cat /run/containerd.pid)" && sleep 1
+	dropin=$(sed -n 's/^Environment=PATH=//p' /etc/systemd/system/containerd.service.d/*.conf 2>/dev/null || true)
+	PATH=${dropin:+$dropin:}$PATH "$CONTAINERD/containerd" >/run/containerd.log 2>&1 &
+	echo $! >/run/containerd.pid ;;
 *) echo "systemctl $* was not expected" >&2; exit 1 ;;
 esac
 EOF
@@ -113,11 +118,22 @@ export PATH=/run/tools:/usr/local/bin:$go:$CONTAINERD:$PATH
 `
 	node1 = `
 for i in $(seq 300); do
-	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && { cat /run/status; echo INSTALLED; exit 0; }
+	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && break
 	sleep 0.1
 done
-cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log
-exit 1
+grep -q 'containerd 2.4.2' /run/status || { cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
+cat /run/status
+echo INSTALLED
+`
+	node2 = `
+mkdir -p /run/rootfs/bin
+cp /bin/busybox /run/rootfs/bin/
+for i in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+run() { ctr run --rm --cgroup /phigate-readme/$1 "${@:2}" --rootfs /run/rootfs $1 /bin/busybox echo RAN-$1; }
+run good || { cat /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
+run bad --privileged && { echo "the wrapper let it pass"; exit 1; }
+rmdir /sys/fs/cgroup/phigate-readme /sys/fs/cgroup/*/phigate-readme 2>/dev/null || true
+echo REFUSED
 `
 )
 
