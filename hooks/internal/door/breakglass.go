@@ -79,7 +79,7 @@ func toJournal(socket, text, container string) error {
 	}
 	defer unix.Close(fd)
 	flat := strings.NewReplacer("\n", " ").Replace
-	entry := "MESSAGE=" + flat(text) + "\nPRIORITY=2\nSYSLOG_IDENTIFIER=phigate\nPHIGATE_ACTION=override\nPHIGATE_CONTAINER_ID=" + flat(container) + "\n"
+	entry := "MESSAGE=" + flat(text) + "\nMESSAGE_ID=be2c9b1ad0e34f1f9d7f6a1c53e0b7a4\nPRIORITY=2\nSYSLOG_IDENTIFIER=phigate\nPHIGATE_KIND=override\nPHIGATE_CONTAINER_ID=" + flat(container) + "\n"
 	return unix.Sendto(fd, []byte(entry), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
 }
 
