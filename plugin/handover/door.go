@@ -156,6 +156,9 @@ func gateOf(door string) policy.Gate {
 // errCrash stands for a panic, whose text could hold what was being judged.
 var errCrash = errors.New("the gate crashed")
 
+// lastWords is how long is waited for why something did not end in time.
+const lastWords = 10 * time.Millisecond
+
 // within returns fn's result, or ctx's end where fn hangs.
 func within[T any](ctx context.Context, fn func() (T, error)) (T, error) {
 	type result struct {
@@ -177,6 +180,11 @@ func within[T any](ctx context.Context, fn func() (T, error)) (T, error) {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
+	}
+	select { // who heard of it says how far it was
+	case r := <-done:
+		return r.value, r.err
+	case <-time.After(lastWords):
 		var zero T
 		return zero, fmt.Errorf("no verdict in time: %w", context.Cause(ctx))
 	}

@@ -76,7 +76,7 @@ func (f *Folders) Layer(ctx context.Context, folder string, known ...string) (ke
 	case r := <-done:
 		return own, r.Err
 	case <-ctx.Done():
-		return "", fmt.Errorf("the image is still being scanned: %w", context.Cause(ctx))
+		return "", errors.New("the image is still being scanned; the scan goes on, try again")
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	readWithin  = 10 * time.Second // for a question to be there whole
 	writeWithin = 5 * time.Second
 	maxWithin   = 10 * time.Minute
+	maxMargin   = time.Second
 )
 
 // ServeGate answers doors outside phigated on the socket until ctx ends, then
@@ -85,7 +86,9 @@ func (g *gate) one(ctx context.Context, c *net.UnixConn) error {
 		root.Close()
 		return fmt.Errorf("who asked about container %q has not waited", q.ID)
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(max(q.Within, 0), maxWithin))
+	within := min(max(q.Within, 0), maxWithin)
+	within -= min(within/10, maxMargin) // so that what is said at the last moment still arrives
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	go func() { // nothing more is said: what comes is the end
 		_, _ = c.Read(make([]byte, 1))
