@@ -44,7 +44,7 @@ e2e: setup build ## the tests against a real containerd and runc (root)
 demo: setup build ## show the gate at work on a private containerd, then clean up (root)
 	@$(GO) run -buildvcs=false ./test/demo
 
-bench-create: setup build ## what the gate costs a container's creation, start and pull (root); ARGS='-n 20 -pulls 1'
+bench-create: setup build ## what the gate costs a container's creation, start, ctr run and pull (root); ARGS='-n 20 -ctr 20 -pulls 1'
 	@$(GO) run -buildvcs=false ./test/bench $(ARGS)
 
 verify: ## fail when generated files or go.mod are not up to date

@@ -25,13 +25,14 @@ import (
 
 func main() {
 	n := flag.Int("n", 200, "samples of CreateContainer and StartContainer, each with and without phigate")
+	ctr := flag.Int("ctr", 100, "samples of ctr run --rm, each with and without the wrapper; 0 leaves it out")
 	pulls := flag.Int("pulls", 5, "samples of pull-to-Running, each with and without phigate; 0 leaves it out")
 	size := flag.Int64("size", 200, "size of the image to pull, in MB")
 	bin := flag.String("bin", "bin", "folder with the phigate and phigated to measure, as seen from the repository's")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin, *n, *pulls, *size*1e6); err != nil {
+	if err := run(ctx, *bin, *n, *ctr, *pulls, *size*1e6); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -41,6 +42,8 @@ func main() {
 type bench struct {
 	with, without *node.Node
 	gate          *gate.Gate // of with
+	bin           string     // folder of the programs
+	config        string     // of phigate-runc on with
 }
 
 // both runs a step on the two nodes, each first in every other round.
@@ -55,7 +58,7 @@ func (b *bench) both(round int, step func(n *node.Node) error) error {
 	return step(second)
 }
 
-func run(ctx context.Context, bin string, n, pulls int, size int64) (err error) {
+func run(ctx context.Context, bin string, n, ctr, pulls int, size int64) (err error) {
 	b := &bench{}
 	defer func() { err = errors.Join(err, b.end()) }()
 	if err := b.begin(ctx, bin); err != nil {
@@ -66,6 +69,11 @@ func run(ctx context.Context, bin string, n, pulls int, size int64) (err error) 
 	}
 	if n > 0 {
 		if err := b.creation(ctx, n); err != nil {
+			return err
+		}
+	}
+	if ctr > 0 {
+		if err := b.wrapper(ctx, ctr); err != nil {
 			return err
 		}
 	}
@@ -87,11 +95,16 @@ func (b *bench) begin(ctx context.Context, bin string) (err error) {
 	if b.without, err = node.Start(ctx, node.Options{}); err != nil {
 		return err
 	}
-	if b.with, err = node.Start(ctx, node.Options{Require: []string{"phigate"}}); err != nil {
-		return err
-	}
 	if !filepath.IsAbs(bin) {
 		bin = filepath.Join(root, bin)
+	}
+	folder, err := os.MkdirTemp("", "phigate-bench-")
+	if err != nil {
+		return err
+	}
+	b.bin, b.config = bin, filepath.Join(folder, "runc.yaml")
+	if b.with, err = node.Start(ctx, node.Options{Require: []string{"phigate"}, Env: []string{"PHIGATE_RUNC_CONFIG=" + b.config}}); err != nil {
+		return err
 	}
 	b.gate, err = gate.New(b.with, bin, gate.Options{Policies: map[string]string{"example.yaml": string(rules)}})
 	if err != nil {
@@ -112,6 +125,9 @@ func (b *bench) end() error {
 		if n != nil {
 			errs = append(errs, n.Stop())
 		}
+	}
+	if b.config != "" {
+		errs = append(errs, os.RemoveAll(filepath.Dir(b.config)))
 	}
 	return errors.Join(errs...)
 }
