@@ -178,6 +178,10 @@ func (in *inForce) standard(rule string, info Info, notes map[string]bool) Actio
 		notes[fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))] = true
 		action = Audit
 	}
+	if in.subject.Runtime == RuntimeBuildKit && info.Isolation && action < Audit {
+		notes["isolation rules audited: a step of a build, whose container ends with it"] = true
+		action = Audit
+	}
 	if in.mode == AuditOnly {
 		action = Audit
 	}

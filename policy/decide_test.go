@@ -235,6 +235,28 @@ func TestDecideOrder(t *testing.T) {
 	}
 }
 
+// A step of a build is isolated otherwise than a service; what it would leak is the same.
+func TestBuildStep(t *testing.T) {
+	at := func(runtime string, documents ...policy.Document) map[string]policy.Action {
+		s := subject()
+		s.Runtime = runtime
+		got := map[string]policy.Action{}
+		for _, f := range policy.Decide(&policy.Policy{Catalogue: catalogue(), Documents: documents}, s, policy.Report{Findings: []policy.Finding{{Rule: "host"}, {Rule: "blocks"}}}).Findings {
+			got[f.Rule] = f.Action
+		}
+		return got
+	}
+	if got := at("buildkit"); got["host"] != policy.Audit || got["blocks"] != policy.Block {
+		t.Errorf("a step of a build: %v", got)
+	}
+	if got := at("docker"); got["host"] != policy.Block {
+		t.Errorf("another container: %v", got)
+	}
+	if got := at("buildkit", policy.Document{Actions: actions{"host": policy.Block}}); got["host"] != policy.Block {
+		t.Errorf("a step of a build, where a policy names the rule: %v", got)
+	}
+}
+
 func TestNotesSayWhy(t *testing.T) {
 	p := &policy.Policy{Catalogue: catalogue(), Documents: []policy.Document{{
 		Name: "clinic\n", EnforceAfter: later, Deleted: ptr(policy.Audit), Actions: actions{"blocks": policy.Block},

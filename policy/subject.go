@@ -36,6 +36,10 @@ type Subject struct {
 	LaterGate Gate
 }
 
+// RuntimeBuildKit is the Runtime of the steps of image builds. Where no policy
+// says otherwise, isolation rules are audited for them.
+const RuntimeBuildKit = "buildkit"
+
 // Display names the subject as error lines do: namespace/container.
 func (s *Subject) Display() string {
 	name := s.Name

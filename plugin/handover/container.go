@@ -86,7 +86,7 @@ const other = "other"
 func client(bundle, namespace string, spec *specs.Spec) string {
 	switch {
 	case isBuildKit(bundle), namespace == "buildkit":
-		return "buildkit"
+		return policy.RuntimeBuildKit
 	case namespace == "moby":
 		return "docker"
 	case spec.Annotations["nerdctl/namespace"] != "":
