@@ -165,3 +165,20 @@ func TestReadBreakGlass(t *testing.T) {
 		t.Errorf("without the file: %+v, %v", got, err)
 	}
 }
+
+// The example says what is the case without it.
+func TestExample(t *testing.T) {
+	data, err := os.ReadFile("../../../deploy/runc.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseConfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Defaults()
+	want.Runc = "/usr/sbin/runc"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
