@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // Task is what containerd keeps, in any of its namespaces, of a container that
@@ -14,10 +15,15 @@ type Task struct {
 	Namespace   string
 	ID          string
 	Image       string // as containerd names it; empty where the client gave none
+	ImageConfig string // digest of the image's config, and of its manifest, where CRI's record says them
+	ImageDigest string
 	Labels      map[string]string
 	Snapshotter string
 	Key         string // of the container's snapshot; empty where the client gave a folder
 	Sandbox     string // the ID of its pod's sandbox, its own where it is that; empty outside CRI
+	// Annotations are those that the kubelet gave CRI with the container; they are
+	// not in its spec.
+	Annotations map[string]string
 }
 
 // Task reads a container's record. Whether it is CRI's is told by what CRI's
@@ -35,11 +41,15 @@ func (c *Client) Task(ctx context.Context, namespace, id string) (*Task, error) 
 	case record.Extensions[sandboxMetadata] != nil:
 		t.Sandbox = id
 	case record.Extensions[containerMetadata] != nil:
-		var meta struct{ SandboxID string }
+		var meta struct {
+			SandboxID, ImageRef, ImageDigest string
+			Config                           *cri.ContainerConfig
+		}
 		if err := extension(record, containerMetadata, &meta); err != nil {
 			return nil, err
 		}
-		t.Sandbox = meta.SandboxID
+		t.Sandbox, t.ImageConfig, t.ImageDigest = meta.SandboxID, meta.ImageRef, meta.ImageDigest
+		t.Annotations = meta.Config.GetAnnotations()
 	}
 	return t, nil
 }
@@ -87,7 +97,17 @@ func (c *Client) Layers(ctx context.Context, t *Task) ([]Committed, error) {
 	return out, nil
 }
 
-// ImageIn reads the image called name in one of containerd's namespaces.
-func (c *Client) ImageIn(ctx context.Context, namespace, name string) (*Image, error) {
-	return c.Image(namespaces.WithNamespace(ctx, namespace), name)
+// ImageBelow reads the container's image: by the digest of its config where
+// the record says it, else by its name, which may point elsewhere by now.
+func (c *Client) ImageBelow(ctx context.Context, t *Task) (*Image, error) {
+	ctx = namespaces.WithNamespace(ctx, t.Namespace)
+	if t.ImageConfig == "" {
+		return c.Image(ctx, t.Image)
+	}
+	image, err := c.ImageConfig(ctx, t.ImageConfig)
+	if err != nil {
+		return nil, err
+	}
+	image.Name, image.Digest = t.Image, t.ImageDigest
+	return image, nil
 }

@@ -37,7 +37,7 @@ type Evaluator interface {
 type Runtime interface {
 	Task(ctx context.Context, namespace, id string) (*containerd.Task, error)
 	Layers(ctx context.Context, t *containerd.Task) ([]containerd.Committed, error)
-	ImageIn(ctx context.Context, namespace, name string) (*containerd.Image, error)
+	ImageBelow(ctx context.Context, t *containerd.Task) (*containerd.Image, error)
 	Sandbox(ctx context.Context, id string) (*containerd.Sandbox, error)
 	Root(ctx context.Context, key string) (*containerd.Root, error)
 }

@@ -65,7 +65,7 @@ func (w *world) Task(ctx context.Context, namespace, id string) (*containerd.Tas
 func (w *world) Layers(context.Context, *containerd.Task) ([]containerd.Committed, error) {
 	return w.committed, nil
 }
-func (w *world) ImageIn(context.Context, string, string) (*containerd.Image, error) {
+func (w *world) ImageBelow(context.Context, *containerd.Task) (*containerd.Image, error) {
 	if w.image == nil {
 		return nil, containerd.ErrNotFound
 	}
@@ -151,8 +151,18 @@ func (w *world) judge(t *testing.T, q judge.Question, spec *specs.Spec) (judge.A
 	return a, w.judged[0]
 }
 
+// task is the record of c1.
+func task(namespace, image, sandbox string) *containerd.Task {
+	return &containerd.Task{Namespace: namespace, ID: "c1", Image: image, Sandbox: sandbox}
+}
+
 func TestClients(t *testing.T) {
 	image := &containerd.Image{Name: "i:1", Digest: "sha256:d", Config: "sha256:c", Ports: []string{"21"}}
+	named := task("default", "i:1", "")
+	named.Labels = map[string]string{"nerdctl/name": "portal"}
+	noted := task("k8s.io", "i:1", "s1")
+	noted.Annotations = map[string]string{"io.kubernetes.container.hash": "1", "io.kubernetes.container.ports": `[{"containerPort":21,"protocol":"TCP"}]`}
+	pod := &containerd.Sandbox{Pod: containerd.Identity{Namespace: "clinic-a", Name: "p", UID: "u"}, Ports: []containerd.SandboxPort{{Protocol: "tcp", ContainerPort: 8080}}}
 	tests := map[string]struct {
 		bundle      string
 		annotations map[string]string
@@ -161,18 +171,24 @@ func TestClients(t *testing.T) {
 		target      string
 		ports       int
 	}{
-		"ctr":     {bundle: bundleOf("default"), world: world{task: &containerd.Task{Namespace: "default", ID: "c1", Image: "i:1"}, image: image}, runtime: "ctr", target: "c1", ports: 1},
-		"folder":  {bundle: bundleOf("default"), world: world{task: &containerd.Task{Namespace: "default", ID: "c1"}}, runtime: "ctr", target: "c1"},
-		"nerdctl": {bundle: bundleOf("default"), annotations: map[string]string{"nerdctl/namespace": "default", "nerdctl/ports": `[{"HostPort":8021,"ContainerPort":2121,"Protocol":"tcp","HostIP":"0.0.0.0"}]`}, world: world{task: &containerd.Task{Namespace: "default", ID: "c1", Image: "i:1", Labels: map[string]string{"nerdctl/name": "portal"}}, image: image}, runtime: "nerdctl", target: "portal", ports: 2},
-		"kubelet": {bundle: bundleOf("k8s.io"), annotations: map[string]string{"io.kubernetes.cri.container-name": "app"}, world: world{task: &containerd.Task{Namespace: "k8s.io", ID: "c1", Image: "i:1", Sandbox: "s1"}, image: image, sandbox: &containerd.Sandbox{Pod: containerd.Identity{Namespace: "clinic-a", Name: "p", UID: "u"}}}, runtime: "cri", target: "clinic-a/app", ports: 1},
-		"sandbox": {bundle: bundleOf("k8s.io"), world: world{task: &containerd.Task{Namespace: "k8s.io", ID: "c1", Sandbox: "c1"}, sandbox: &containerd.Sandbox{Pod: containerd.Identity{Namespace: "clinic-a"}, Ports: []containerd.SandboxPort{{Protocol: "tcp", ContainerPort: 21}}}}, runtime: "cri", target: "clinic-a/pause", ports: 1},
+		"ctr":    {bundle: bundleOf("default"), world: world{task: task("default", "i:1", ""), image: image}, runtime: "ctr", target: "c1", ports: 1},
+		"folder": {bundle: bundleOf("default"), world: world{task: task("default", "", "")}, runtime: "ctr", target: "c1"},
+		"nerdctl": {bundle: bundleOf("default"), world: world{task: named, image: image}, runtime: "nerdctl", target: "portal", ports: 2,
+			annotations: map[string]string{"nerdctl/namespace": "default", "nerdctl/ports": `[{"HostPort":8021,"ContainerPort":2121,"Protocol":"tcp"}]`}},
+		"kubelet": {bundle: bundleOf("k8s.io"), annotations: map[string]string{"io.kubernetes.cri.container-name": "app"},
+			world: world{task: task("k8s.io", "i:1", "s1"), image: image, sandbox: pod}, runtime: "cri", target: "clinic-a/app", ports: 2},
+		"kubelet_says_ports": {bundle: bundleOf("k8s.io"), annotations: map[string]string{"io.kubernetes.cri.container-name": "app"},
+			world: world{task: noted, image: image, sandbox: pod}, runtime: "cri", target: "clinic-a/app", ports: 1},
+		"sandbox": {bundle: bundleOf("k8s.io"), world: world{task: task("k8s.io", "", "c1"), sandbox: pod}, runtime: "cri", target: "clinic-a/pause"},
 		// Annotations that anybody can write make nobody the kubelet's.
-		"not_the_kubelet":     {bundle: bundleOf("k8s.io"), annotations: map[string]string{"io.kubernetes.cri.sandbox-namespace": "kube-system", "io.kubernetes.cri.container-name": "x"}, world: world{task: &containerd.Task{Namespace: "k8s.io", ID: "c1"}}, runtime: "ctr", target: "c1"},
+		"not_the_kubelet": {bundle: bundleOf("k8s.io"), world: world{task: task("k8s.io", "", "")}, runtime: "ctr", target: "c1",
+			annotations: map[string]string{"io.kubernetes.cri.sandbox-namespace": "kube-system", "io.kubernetes.cri.container-name": "x"}},
 		"buildkit_in_docker":  {bundle: "/var/lib/docker/buildkit/executor/c1", runtime: "buildkit", target: "c1"},
 		"buildkitd":           {bundle: "/var/lib/buildkit/runc-overlayfs/executor/c1", runtime: "buildkit", target: "c1"},
-		"buildkit_containerd": {bundle: bundleOf("buildkit"), world: world{task: &containerd.Task{Namespace: "buildkit", ID: "c1"}}, runtime: "buildkit", target: "c1"},
-		"podman":              {bundle: "/var/lib/containers/storage/overlay-containers/c1/userdata", annotations: map[string]string{"io.container.manager": "libpod"}, runtime: "podman", target: "c1"},
-		"by_hand":             {bundle: "/root/bundle", runtime: "other", target: "c1"},
+		"buildkit_containerd": {bundle: bundleOf("buildkit"), world: world{task: task("buildkit", "", "")}, runtime: "buildkit", target: "c1"},
+		"podman": {bundle: "/var/lib/containers/storage/overlay-containers/c1/userdata", runtime: "podman", target: "c1",
+			annotations: map[string]string{"io.container.manager": "libpod"}},
+		"by_hand": {bundle: "/root/bundle", runtime: "other", target: "c1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -198,8 +214,8 @@ func TestClients(t *testing.T) {
 
 // Whatever goes wrong refuses, with words, and leaves a record.
 func TestRefuses(t *testing.T) {
-	task := &containerd.Task{Namespace: "default", ID: "c1", Image: "i:1"}
-	inPod := &containerd.Task{Namespace: "k8s.io", ID: "c1", Sandbox: "s1"}
+	other := world{task: task("default", "i:1", ""), image: &containerd.Image{Chain: []string{"sha256:x"}}, committed: []containerd.Committed{{Name: "sha256:y"}}}
+	cold := world{task: task("k8s.io", "", ""), committed: other.committed, cold: true}
 	tests := map[string]struct {
 		world  world
 		q      judge.Question
@@ -209,15 +225,15 @@ func TestRefuses(t *testing.T) {
 		"blocked":        {world{verdict: policy.Block}, judge.Question{}, "phigate: blocked c1", true},
 		"no_verdict":     {world{broken: errors.New("the disk is full")}, judge.Question{}, "phigate: refused c1: no verdict: the disk is full", true},
 		"unknown":        {world{}, judge.Question{Bundle: bundleOf("default")}, "not known to containerd", false},
-		"no_image":       {world{task: task}, judge.Question{Bundle: bundleOf("default")}, "not known to containerd", false},
-		"no_sandbox":     {world{task: inPod}, judge.Question{Bundle: bundleOf("k8s.io")}, "reading the pod's sandbox", false},
-		"other_image":    {world{task: task, image: &containerd.Image{Chain: []string{"sha256:x"}}, committed: []containerd.Committed{{Name: "sha256:y"}}}, judge.Question{Bundle: bundleOf("default")}, "no longer the one below", false},
-		"cold":           {world{task: &containerd.Task{Namespace: "k8s.io", ID: "c1"}, committed: []containerd.Committed{{Name: "sha256:y"}}, cold: true}, judge.Question{Bundle: bundleOf("k8s.io")}, "", false},
+		"no_image":       {world{task: task("default", "i:1", "")}, judge.Question{Bundle: bundleOf("default")}, "not known to containerd", false},
+		"no_sandbox":     {world{task: task("k8s.io", "", "s1")}, judge.Question{Bundle: bundleOf("k8s.io")}, "reading the pod's sandbox", false},
+		"other_image":    {other, judge.Question{Bundle: bundleOf("default")}, "no longer the one below", false},
+		"cold":           {cold, judge.Question{Bundle: bundleOf("k8s.io")}, "scan in progress, 7 %", false},
 		"hangs":          {world{hang: true}, judge.Question{Bundle: bundleOf("default")}, "no verdict in time", false},
 		"docker_nowhere": {world{}, judge.Question{Bundle: bundleOf("moby")}, "Docker's data root cannot be told", false},
 		"other_device":   {world{}, judge.Question{Mount: "1 2 99:99 / /m rw - overlay overlay rw,lowerdir=/a"}, "is on device", false},
 		"mount_nonsense": {world{}, judge.Question{Mount: "overlay"}, "no line of mountinfo", false},
-		"nerdctl_ports":  {world{task: &containerd.Task{Namespace: "default", ID: "c1"}}, judge.Question{Bundle: bundleOf("default"), Command: "ports"}, "nerdctl/ports", false},
+		"nerdctl_ports":  {world{task: task("default", "", "")}, judge.Question{Bundle: bundleOf("default"), Command: "ports"}, "nerdctl/ports", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -114,12 +114,18 @@ func (d *Door) kubernetes(ctx context.Context, c *container, task *containerd.Ta
 	s := c.subject
 	s.Runtime, s.PrivilegedPod = "cri", sandbox.Privileged
 	s.Pod = policy.Pod{Namespace: sandbox.Pod.Namespace, Name: sandbox.Pod.Name, UID: sandbox.Pod.UID, Labels: sandbox.Pod.Labels}
-	s.Name = s.Spec.Annotations["io.kubernetes.cri.container-name"]
-	if task.Sandbox == c.ID {
+	if task.Sandbox == c.ID { // it listens to nothing itself
 		s.Name = "pause"
+		return nil
+	}
+	s.Name = s.Spec.Annotations["io.kubernetes.cri.container-name"]
+	declared, byKubelet := kubeletPorts(task.Annotations)
+	c.addPorts(declared)
+	if byKubelet {
+		return nil // the pod's other ports are other containers'
 	}
 	for i, p := range sandbox.Ports {
-		s.Ports = append(s.Ports, policy.Port{Number: p.ContainerPort, Protocol: p.Protocol, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true})
+		c.addPorts([]policy.Port{{Number: p.ContainerPort, Protocol: p.Protocol, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true}})
 	}
 	return nil
 }
@@ -130,13 +136,13 @@ func (d *Door) image(ctx context.Context, c *container, task *containerd.Task, c
 	if task.Image == "" {
 		return nil
 	}
-	image, err := d.Runtime.ImageIn(ctx, task.Namespace, task.Image)
+	image, err := d.Runtime.ImageBelow(ctx, task)
 	if err != nil {
 		return err
 	}
 	below := slices.ContainsFunc(committed, func(l containerd.Committed) bool { return l.Name == image.Top() })
 	if image.Top() != "" && len(committed) > 0 && !below {
-		return fmt.Errorf("image %s is no longer the one below the container", task.Image)
+		return fmt.Errorf("image %s is no longer the one below the container: make the container anew, or give its image that name again", task.Image)
 	}
 	s := c.subject
 	s.Image = policy.Image{Ref: image.Name, Digest: image.Digest, Config: image.Config}

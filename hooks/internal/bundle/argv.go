@@ -29,11 +29,17 @@ var errFlag = errors.New("a flag that phigate-runc does not know")
 // meaning. crun's --config, which names another file than config.json, is left out on
 // purpose.
 var (
-	globalValues    = []string{"log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager"}
-	globalSwitches  = []string{"debug", "systemd-cgroup", "help", "h", "version", "v"}
-	commandValues   = []string{"bundle", "b", "console-socket", "pid-file", "pidfd-socket", "preserve-fds", "image-path", "work-path", "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context"}
-	commandSwitches = []string{"detach", "d", "keep", "no-subreaper", "no-pivot", "no-new-keyring", "no-mount-fallback", "tcp-established", "ext-unix-sk", "shell-job", "file-locks", "auto-dedup", "lazy-pages"}
-	judged          = []string{"create", "run", "restore"}
+	globalValues   = []string{"log", "log-format", "log-level", "root", "criu", "rootless", "cgroup-manager"}
+	globalSwitches = []string{"debug", "systemd-cgroup", "help", "h", "version", "v"}
+	commandValues  = []string{
+		"bundle", "b", "console-socket", "pid-file", "pidfd-socket", "preserve-fds", "image-path", "work-path",
+		"manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context",
+	}
+	commandSwitches = []string{
+		"detach", "d", "keep", "no-subreaper", "no-pivot", "no-new-keyring", "no-mount-fallback", "tcp-established", "ext-unix-sk",
+		"shell-job", "file-locks", "auto-dedup", "lazy-pages",
+	}
+	judged = []string{"create", "run", "restore"}
 )
 
 // Parse reads a runtime's arguments, without the program's name, as runc does: one dash or
