@@ -3,6 +3,9 @@
 // runtime's from the first instruction on. What phigated does not admit is
 // never handed to the real runtime, so there is nothing to take back.
 //
+// What it does not do. The runtime opens config.json again after phigated has answered. Bundles
+// are root's, and who is root starts the real runtime: a second look would stop nobody.
+//
 // Environment. phigate-runc takes one variable from it, PHIGATE_RUNC_CONFIG, and then
 // has none: nothing that it decides hangs on another. The real runtime gets the client's environment
 // as it came (runc reads XDG_RUNTIME_DIR, NOTIFY_SOCKET and more of it). Whoever
