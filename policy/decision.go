@@ -107,7 +107,7 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 func record(j Judged) Record {
 	r := Record{
 		Rule: j.Rule, Severity: j.Info.Severity, Action: j.Action,
-		Path: Printable(j.Where.Path), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
+		Path: Printable(j.Where.Full()), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
 		Field: Printable(j.Where.Field), Message: Printable(j.Message), Fix: j.Info.Fix, Count: j.Count,
 		Individuals: j.Individuals, Fingerprint: j.Fingerprint, Citations: []string{},
 	}
