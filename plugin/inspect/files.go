@@ -86,7 +86,7 @@ type scan struct {
 	jobs    chan *job
 	pending []*job // in the order of the walk
 	workers sync.WaitGroup
-	inline  *reader // reads files that cannot wait
+	inline  *reader // reads what is not handed on
 }
 
 // job is one file to be read.
@@ -120,7 +120,7 @@ type linked struct {
 // names. A file is read anew under its first names, since a name can make the
 // difference; under the others it is as under its first.
 const (
-	maxPending = 64
+	maxPending = 1024
 	maxLinked  = 1 << 15
 	maxReads   = 4
 )
@@ -131,7 +131,7 @@ func (s *scan) start() {
 		return
 	}
 	s.jobs = make(chan *job)
-	for range s.Workers {
+	for range s.Workers - 1 { // the walk itself is one
 		s.workers.Go(func() {
 			r := newReader(s)
 			for j := range s.jobs {
@@ -227,7 +227,11 @@ func (s *scan) linked(id rootfs.Inode) *linked {
 	return l
 }
 
-// submit opens a file and has it read: at once where its tree does not wait.
+// handOn is from how many bytes on a file is worth a worker of its own: below
+// that, waking one costs about as much as reading.
+const handOn = 64 << 10
+
+// submit opens a file and has it read, by a worker if one has nothing to do.
 func (s *scan) submit(j *job, e rootfs.Entry) error {
 	if j.link != nil {
 		j.link.reads++
@@ -237,18 +241,17 @@ func (s *scan) submit(j *job, e rootfs.Entry) error {
 		j.found.failed = err
 		return nil
 	}
-	if s.jobs == nil || j.file.Forward() {
-		j.found = s.inline.run(j)
-		return nil
+	if s.jobs != nil && j.size >= handOn && !j.file.Forward() {
+		j.done = make(chan struct{})
+		select {
+		case s.jobs <- j:
+			return nil
+		default:
+			j.done = nil
+		}
 	}
-	j.done = make(chan struct{})
-	select {
-	case s.jobs <- j:
-		return nil
-	case <-s.ctx.Done():
-		j.file.Close()
-		return s.ctx.Err()
-	}
+	j.found = s.inline.run(j)
+	return nil
 }
 
 // drain takes what was found in the oldest files until at most so many are

@@ -219,7 +219,7 @@ func threshold(r policy.Report) bool {
 func TestTheSameWithAnyWorkers(t *testing.T) {
 	d := t.TempDir()
 	for i := range 300 {
-		write(t, filepath.Join(d, fmt.Sprintf("%03d", i)), strings.Repeat("x", i*37)+"MARK")
+		write(t, filepath.Join(d, fmt.Sprintf("%03d", i)), strings.Repeat("x", i*700)+"MARK")
 	}
 	must(t, os.Link(filepath.Join(d, "007"), filepath.Join(d, "link")))
 	var first []policy.Finding
