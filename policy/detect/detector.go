@@ -52,7 +52,7 @@ const HeadBytes = 4096
 type Hit struct {
 	Meta   *Meta
 	Anchor int    // index into the detector's Anchors
-	Off    int64  // where the match begins
+	Off    int64  // where the match begins; -1: at the line end before the file
 	Text   []byte // valid during the call only
 	At     int    // the match is Text[At:End]
 	End    int

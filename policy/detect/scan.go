@@ -255,14 +255,18 @@ func (c *Scan) judge(cut, end int) {
 func (c *Scan) match(h prefilter.Hit, end int) {
 	a := c.set.anchors[h.Pattern]
 	s := &c.sinks[a.detector]
-	if s.crashed {
+	if s.crashed || s.vain > maxVain {
+		return
+	}
+	if s.vain++; s.vain > maxVain {
+		s.Skip("too many places that look like one and are none")
 		return
 	}
 	at := int(h.Off)
 	from := max(0, at-NearBefore)
 	stop := at + c.set.filter.Len(int(h.Pattern))
 	c.meta.Head = c.head
-	c.hit = Hit{Meta: &c.meta, Anchor: a.index, Off: max(0, c.base+int64(at)),
+	c.hit = Hit{Meta: &c.meta, Anchor: a.index, Off: c.base + int64(at),
 		Text: c.buf[from:min(end, stop+NearAfter)], At: at - from, End: stop - from}
 	if near := c.set.detectors[a.detector].Near; near != nil {
 		c.guard(a.detector, func() { near(c.hit, s) })

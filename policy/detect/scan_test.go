@@ -406,3 +406,32 @@ func TestKeys_are_the_same_in_each_format(t *testing.T) {
 		t.Error("a key without content is not empty")
 	}
 }
+
+// TestScan_busy_files: a file of anchors alone does not keep a detector busy for
+// ever, is said, and what something came of does not count.
+func TestScan_busy_files(t *testing.T) {
+	const many = 250_000
+	for name, c := range map[string]struct {
+		finds   bool
+		skipped int
+	}{"in_vain": {false, 1}, "with_findings": {true, 0}} {
+		t.Run(name, func(t *testing.T) {
+			hits := 0
+			d := detect.Detector{Info: policy.Info{ID: "near"}, Anchors: []string{"needle"}, Near: func(h detect.Hit, s *detect.Sink) {
+				if hits++; c.finds {
+					s.Found(h.Off)
+				}
+			}}
+			scan := scanOf(t, d)
+			content := bytes.Repeat([]byte("needle"), many)
+			for range 2 {
+				hits = 0
+				scan.Open("/f", int64(len(content)))
+				scan.Write(content)
+				if r := scan.Close(); len(r.Skipped) != c.skipped || (hits == many) != c.finds {
+					t.Errorf("%d skipped after %d of %d matches, want %d", len(r.Skipped), hits, many, c.skipped)
+				}
+			}
+		})
+	}
+}

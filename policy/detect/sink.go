@@ -35,7 +35,12 @@ type Sink struct {
 	reasons map[string]struct{}
 	crashed bool
 	used    bool
+	vain    int // matches since the last that something came of
 }
+
+// maxVain is how many matches in a row may come to nothing in one file: beyond
+// them the file is made to keep the detector busy.
+const maxVain = 100_000
 
 // tally is what was found on one level.
 type tally struct {
@@ -100,9 +105,9 @@ func (s *Sink) FoundAs(message string, off int64) {
 }
 
 func (s *Sink) count(level Level, off int64) *tally {
-	s.used = true
+	s.used, s.vain = true, 0
 	t := &s.levels[level]
-	if at := s.at(off); t.count == 0 || at < t.off {
+	if at := s.at(max(off, 0)); t.count == 0 || at < t.off {
 		t.off = at
 	}
 	t.count++
@@ -196,7 +201,7 @@ func (s *Sink) rule(level Level) string {
 
 // reset makes the sink ready for the next file.
 func (s *Sink) reset() {
-	if s.used || s.crashed {
+	if s.used || s.crashed || s.vain > 0 {
 		*s = Sink{info: s.info, keyed: s.keyed, at: s.at}
 	}
 }

@@ -95,8 +95,7 @@ func TestCDA_hostile(t *testing.T) {
 
 // FuzzCDA: no panic, and the same answer however the file is cut.
 func FuzzCDA(f *testing.F) {
-	f.Add([]byte(cdaDocument(cdaRole)), uint8(3))
-	f.Add([]byte(`</a>patientRole><patientRole><id extension="1" root=""/><patient><name>A, B</name></patient>`), uint8(1))
-	f.Add([]byte(`<Actor xmlns="urn:astm-org:CCR"><DateOfBirth><ExactDateTime>1961-04-30T`), uint8(0))
-	fuzzInPieces(f, format.CDA())
+	detecttest.Fuzz(f, format.CDA(), cdaDocument(cdaRole),
+		`</a>patientRole><patientRole><id extension="1" root=""/><patient><name>A, B</name></patient>`,
+		`<Actor xmlns="urn:astm-org:CCR"><DateOfBirth><ExactDateTime>1961-04-30T`)
 }

@@ -248,8 +248,9 @@ func TestDICOM_hostile(t *testing.T) {
 
 // FuzzDICOM: no panic, and the same answer however the file is cut.
 func FuzzDICOM(f *testing.F) {
+	var seeds []string
 	for _, file := range []dicomFile{{}, {implicit: true}, {big: true}, {deflate: true}, {bare: true}, {bare: true, implicit: true}} {
-		f.Add(vandersloot(file).raw(0x00400275, "SQ", undefined, "").raw(0xFFFEE000, "", undefined, "").pixels(3).bytes(), uint8(3))
+		seeds = append(seeds, string(vandersloot(file).raw(0x00400275, "SQ", undefined, "").raw(0xFFFEE000, "", undefined, "").pixels(3).bytes()))
 	}
-	fuzzInPieces(f, format.DICOM())
+	detecttest.Fuzz(f, format.DICOM(), seeds...)
 }

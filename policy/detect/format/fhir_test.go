@@ -6,9 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/detecttest"
 	"github.com/phigate/phigate/policy/detect/format"
@@ -178,43 +175,7 @@ func TestFHIR_hostile(t *testing.T) {
 
 // FuzzFHIR: no panic, and the same answer however the file is cut.
 func FuzzFHIR(f *testing.F) {
-	f.Add([]byte(fhirPatient), uint8(3))
-	f.Add([]byte(fhirPatientXML), uint8(7))
-	f.Add([]byte(`x","value":"1"}],"resourceType":"Patient"}}]{"resourceType":"Observation","subject":{"reference":"Patient?identifier=a|b"}}`), uint8(0))
-	f.Add([]byte(`</a><Patient xmlns="http://hl7.org/fhir"><contained><Person><name/><telecom><value value="a@b.org"/></telecom></Person>`), uint8(1))
-	fuzzInPieces(f, format.FHIR())
-}
-
-// fuzzInPieces runs a detector over the same bytes in one piece and in many,
-// and compares what is found.
-func fuzzInPieces(f *testing.F, d detect.Detector) {
-	set, err := detect.NewSet([]detect.Detector{d})
-	if err != nil {
-		f.Fatal(err)
-	}
-	set.Block = 8 << 10
-	scan := set.NewScan(func([]byte) (sum [16]byte) { return sum })
-	run := func(content []byte, size int) detect.Result {
-		scan.Open("/a", int64(len(content)))
-		for i := 0; i < len(content); i += size {
-			_, _ = scan.Write(content[i:min(i+size, len(content))])
-		}
-		return scan.Close()
-	}
-	f.Fuzz(func(t *testing.T, content []byte, size uint8) {
-		whole, parts := run(content, len(content)+1), run(content, int(size)+1)
-		if !cmp.Equal(whole.Findings, parts.Findings) || !cmp.Equal(whole.Skipped, parts.Skipped) {
-			t.Errorf("pieces of %d bytes change the result", int(size)+1)
-		}
-		for _, found := range whole.Findings {
-			if found.Where.Offset < 0 || found.Where.Offset > int64(len(content)) {
-				t.Errorf("a finding at %d of %d bytes", found.Where.Offset, len(content))
-			}
-		}
-		for _, skipped := range whole.Skipped {
-			if skipped.Kind != policy.Unscannable {
-				t.Error("the detector crashed")
-			}
-		}
-	})
+	detecttest.Fuzz(f, format.FHIR(), fhirPatient, fhirPatientXML,
+		`x","value":"1"}],"resourceType":"Patient"}}]{"resourceType":"Observation","subject":{"reference":"Patient?identifier=a|b"}}`,
+		`</a><Patient xmlns="http://hl7.org/fhir"><contained><Person><name/><telecom><value value="a@b.org"/></telecom></Person>`)
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/detecttest"
 	"github.com/phigate/phigate/policy/detect/format"
@@ -128,22 +126,8 @@ func same(t *testing.T, d detect.Detector, content string, size, records, person
 	}
 }
 
-// fuzz wants no panic and the same answer however the file is cut.
-func fuzz(f *testing.F, d detect.Detector, seeds ...string) {
-	for i, seed := range seeds {
-		f.Add([]byte(seed), uint8(3*i))
-	}
-	f.Fuzz(func(t *testing.T, content []byte, size uint8) {
-		whole := detecttest.Run(d, "/a", content)
-		parts := detecttest.Run(d, "/a", content, int(size)+1)
-		if !cmp.Equal(whole, parts) {
-			t.Errorf("windows of %d bytes change the result", int(size)+1)
-		}
-	})
-}
-
 func FuzzHL7v2(f *testing.F) {
-	fuzz(f, format.HL7v2(), message+other,
+	detecttest.Fuzz(f, format.HL7v2(), message+other,
 		"xx\vMSH|^~\\&|PID|1||12345\r",
 		"y\uFEFFMSH|^~\\&|A\rPID|1||12345\r",
 		"MSMSH|^~\\&|\n\uFEFFMSH^~|\\&^\rPID^1^^12345\r",

@@ -79,5 +79,5 @@ func TestMumps_thousand(t *testing.T) {
 }
 
 func FuzzMumps(f *testing.F) {
-	fuzz(f, format.Mumps(), zwr, globalOutput, "^DPT(1,0)=\"", "^DPT(\"\",\"", "^AUPNPAT(1,41,,0)\n^", "^DPT(1)")
+	detecttest.Fuzz(f, format.Mumps(), zwr, globalOutput, "^DPT(1,0)=\"", "^DPT(\"\",\"", "^AUPNPAT(1,41,,0)\n^", "^DPT(1)")
 }

@@ -110,5 +110,5 @@ func TestNCPDP_thousand(t *testing.T) {
 }
 
 func FuzzNCPDP(f *testing.F) {
-	fuzz(f, format.NCPDP(), ncpdpClaim, ncpdpEdi, ncpdpXML, ncpdpNewXML, "\x1cAM01", "\x1cAM04\"\x1cAM29\x1d", `\u001cAM01\u00`, "UIH+SCRIPT", "UIH\x1dSCRIPT\x1d", "<HumanPatient><")
+	detecttest.Fuzz(f, format.NCPDP(), ncpdpClaim, ncpdpEdi, ncpdpXML, ncpdpNewXML, "\x1cAM01", "\x1cAM04\"\x1cAM29\x1d", `\u001cAM01\u00`, "UIH+SCRIPT", "UIH\x1dSCRIPT\x1d", "<HumanPatient><")
 }

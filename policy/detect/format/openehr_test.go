@@ -66,8 +66,5 @@ func TestOpenEHR_hostile(t *testing.T) {
 
 // FuzzOpenEHR: no panic, and the same answer however the file is cut.
 func FuzzOpenEHR(f *testing.F) {
-	f.Add([]byte(ehrJSON), uint8(3))
-	f.Add([]byte(ehrXML), uint8(1))
-	f.Add([]byte(`]}{"@class":"COMPOSITION","archetype_node_id":"openEHR-EHR-COMPOSITION"`), uint8(0))
-	fuzzInPieces(f, format.OpenEHR())
+	detecttest.Fuzz(f, format.OpenEHR(), ehrJSON, ehrXML, `]}{"@class":"COMPOSITION","archetype_node_id":"openEHR-EHR-COMPOSITION"`)
 }

@@ -155,7 +155,7 @@ func TestX12_thousand(t *testing.T) {
 }
 
 func FuzzX12(f *testing.F) {
-	fuzz(f, format.X12(), claims(subscriberClaim+dependentClaim), strings.TrimPrefix(claims(subscriberClaim), x12ISA),
+	detecttest.Fuzz(f, format.X12(), claims(subscriberClaim+dependentClaim), strings.TrimPrefix(claims(subscriberClaim), x12ISA),
 		"ISA|00|GS|HC|ISA*00*NM1*IL*1*DOE*JANE\nDMG*D8*19710516\nIEA*",
 		"NM1*QC*1*A*B~ST|837|1\nNM1|IL|1|C|D\n", "{\"a\":\"ST*834*1\\nINS*Y\\nREF*SY*445776216\\nNM1*IL*1*A*B\\n\"}")
 }
