@@ -33,6 +33,10 @@ type Detector struct {
 	Near func(h Hit, s *Sink)
 	// Table says whether a table is of interest, by its name and columns.
 	Table func(m TableMeta, s *Sink) RowReader
+	// Many is the rule under which PHI is reported, instead of the detector's own,
+	// where one file is about ManyFrom people or more; ManyFrom 0: there is none.
+	Many     policy.Info
+	ManyFrom int
 }
 
 // Meta is what is known of a file when a detector is asked.

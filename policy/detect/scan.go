@@ -65,7 +65,7 @@ func (s *Set) NewScan(keyed func(identity []byte) [16]byte) *Scan {
 		sinks: make([]Sink, len(s.detectors)), files: make([]fileState, len(s.detectors)),
 		hits: make([]prefilter.Hit, 0, max(hitBatch, len(s.anchors)))}
 	for i := range c.sinks {
-		c.sinks[i] = Sink{info: &s.detectors[i].Info, keyed: keyed, at: c.offset}
+		c.sinks[i] = Sink{detector: &s.detectors[i], keyed: keyed, at: c.offset}
 	}
 	return c
 }

@@ -30,9 +30,6 @@ func NewSet(detectors []Detector) (*Set, error) {
 	var exprs []string
 	for i := range detectors {
 		d := &detectors[i]
-		if _, err := prefilter.Compile(d.Anchors); err != nil {
-			return nil, fmt.Errorf("compiling the anchors of %s: %w", d.ID, err)
-		}
 		for j, expr := range d.Anchors {
 			exprs = append(exprs, expr)
 			s.anchors = append(s.anchors, anchor{i, j})
@@ -49,9 +46,19 @@ func NewSet(detectors []Detector) (*Set, error) {
 	}
 	var err error
 	if s.filter, err = prefilter.Compile(exprs); err != nil {
-		return nil, fmt.Errorf("compiling all anchors: %w", err)
+		return nil, blame(detectors, err)
 	}
 	return s, nil
+}
+
+// blame names the detector whose anchors cannot be compiled.
+func blame(detectors []Detector, err error) error {
+	for _, d := range detectors {
+		if _, own := prefilter.Compile(d.Anchors); own != nil {
+			return fmt.Errorf("compiling the anchors of %s: %w", d.ID, own)
+		}
+	}
+	return fmt.Errorf("compiling all anchors: %w", err)
 }
 
 // Detectors are those of the set, in order.

@@ -27,15 +27,15 @@ const ManyIndividuals = 500
 // and counts people; the key that turns identifiers into fingerprints stays
 // with the caller. Of each level the lowest place is kept, the others are counted.
 type Sink struct {
-	info    *policy.Info
-	keyed   func(identity []byte) [16]byte
-	at      func(off int64) int64 // offset in what the detector reads -> offset in the file
-	levels  [PHI + 1]tally
-	skipped []policy.Skipped
-	reasons map[string]struct{}
-	crashed bool
-	used    bool
-	vain    int // matches since the last that something came of
+	detector *Detector
+	keyed    func(identity []byte) [16]byte
+	at       func(off int64) int64 // offset in what the detector reads -> offset in the file
+	levels   [PHI + 1]tally
+	skipped  []policy.Skipped
+	reasons  map[string]struct{}
+	crashed  bool
+	used     bool
+	vain     int // matches since the last that something came of
 }
 
 // maxVain is how many matches in a row may come to nothing in one file: beyond
@@ -135,7 +135,7 @@ func (s *Sink) Skip(reason string) {
 		s.reasons = map[string]struct{}{}
 	}
 	s.reasons[reason] = struct{}{}
-	s.skipped = append(s.skipped, policy.Skipped{Rule: s.info.ID, Reason: reason, Kind: policy.Unscannable})
+	s.skipped = append(s.skipped, policy.Skipped{Rule: s.detector.ID, Reason: reason, Kind: policy.Unscannable})
 }
 
 // Result is what was found in one file or table, without its path.
@@ -155,17 +155,19 @@ func (r *Result) add(s *Sink) {
 		}
 		estimate := t.people.Estimate()
 		f := policy.Finding{
-			Rule:        s.rule(level),
-			Message:     s.info.Title,
+			Rule:        s.detector.ID,
+			Message:     s.detector.Title,
 			Count:       t.count,
 			Where:       policy.Where{Offset: t.off},
 			Individuals: policy.Individuals{Low: estimate.Low, Point: estimate.Point, High: estimate.High},
 			Synthetic:   t.synthetic == t.count,
 			Fingerprint: t.fingerprint,
 		}
-		switch {
+		switch many := s.detector.ManyFrom; {
 		case level != PHI:
-			f.Message = levelMessages[level]
+			f.Rule, f.Message = levelRules[level], levelMessages[level]
+		case many > 0 && estimate.Point >= many:
+			f.Rule, f.Message = s.detector.Many.ID, s.detector.Many.Title
 		case t.message != "":
 			f.Message = t.message
 		}
@@ -179,29 +181,20 @@ func (r *Result) add(s *Sink) {
 	}
 	r.Skipped = append(r.Skipped, s.skipped...)
 	if s.crashed {
-		r.Skipped = append(r.Skipped, policy.Skipped{Rule: s.info.ID, Reason: "detector crashed", Kind: policy.Undecided})
+		r.Skipped = append(r.Skipped, policy.Skipped{Rule: s.detector.ID, Reason: "detector crashed", Kind: policy.Undecided})
 	}
 }
 
-// levelMessages say what was found where it is not the detector's own kind.
-var levelMessages = [...]string{
-	Limited: "coded health records of individuals",
-	PII:     "personal data without health context",
-}
-
-func (s *Sink) rule(level Level) string {
-	switch level {
-	case PII:
-		return RulePII
-	case Limited:
-		return RuleLimited
-	}
-	return s.info.ID
-}
+// levelRules and levelMessages say what was found where it is not what the
+// detector is for.
+var (
+	levelRules    = [...]string{Limited: RuleLimited, PII: RulePII}
+	levelMessages = [...]string{Limited: "coded health records of individuals", PII: "personal data without health context"}
+)
 
 // reset makes the sink ready for the next file.
 func (s *Sink) reset() {
 	if s.used || s.crashed || s.vain > 0 {
-		*s = Sink{info: s.info, keyed: s.keyed, at: s.at}
+		*s = Sink{detector: s.detector, keyed: s.keyed, at: s.at}
 	}
 }

@@ -29,6 +29,17 @@ func All() []detect.Detector {
 		phi.Text(),
 		phi.FileName(),
 		secret.PrivateKey(),
+		secret.CloudCredentials(),
+		secret.RegistryCredentials(),
+		secret.KubeCredentials(),
+		secret.GitHistory(),
+		secret.ShellHistory(),
+		secret.MemoryDump(),
+		secret.BackupLeftover(),
+		secret.EnvSecrets(),
+		secret.ServiceToken(),
+		secret.ConnectionString(),
+		secret.GenericSecret(),
 	}
 }
 
@@ -38,6 +49,9 @@ func Infos() []policy.Info {
 	var infos []policy.Info
 	for _, d := range All() {
 		infos = append(infos, d.Info)
+		if d.ManyFrom > 0 {
+			infos = append(infos, d.Many)
+		}
 	}
 	return append(infos, individuals(), pii(), limited())
 }

@@ -1,9 +1,13 @@
 package catalogue_test
 
 import (
+	"bytes"
+	"flag"
+	"os"
 	"regexp"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/catalogue"
 )
@@ -42,5 +46,28 @@ func TestAll(t *testing.T) {
 				t.Error("what is in a file is no isolation rule")
 			}
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the file that is generated from the catalogue")
+
+// TestMarkdown holds DETECTORS.md to the catalogue.
+func TestMarkdown(t *testing.T) {
+	const path = "../DETECTORS.md"
+	var b bytes.Buffer
+	if err := catalogue.Markdown(&b, catalogue.Infos()); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
+		t.Errorf("DETECTORS.md is not what the catalogue says; run go test -update (-want +got):\n%s", diff)
 	}
 }

@@ -22,10 +22,24 @@ func Text() detect.Detector {
 				"Notes and logs travel with the image to every registry and node, and logs are read by people who need no patient's name.",
 			Fix: "Remove the file from the image and from the layers below it, and keep identifiers out of logs and settings.",
 		},
-		Anchors: labelWords(),
-		Near:    nearText,
+		Anchors:  labelWords(),
+		Near:     nearText,
+		ManyFrom: manyInText,
+		Many: policy.Info{
+			ID:       "phi-text-many",
+			Title:    "Text or log with identifiers of ten patients or more",
+			Cites:    []hipaa.Citation{hipaa.UsesDisclosures, hipaa.AccessControl},
+			Severity: policy.Critical,
+			Default:  policy.Block,
+			Rationale: "One patient's identifiers in a text may be an example; those of ten are a log or an export, which a covered entity " +
+				"may not disclose except as permitted (164.502(a)) and must allow access to only to those who were granted it (164.312(a)(1)).",
+			Fix: "Remove the file from the image and from the layers below it, and keep identifiers out of logs.",
+		},
 	}
 }
+
+// manyInText is from how many people on a text is no note or example any more.
+const manyInText = 10
 
 // near is the distance within which identifiers and context belong together.
 const near = 512

@@ -99,3 +99,17 @@ func TestText_many(t *testing.T) {
 		t.Error("the lines or the people were miscounted")
 	}
 }
+
+// TestText_many: one patient is a warning, ten are blocked.
+func TestText_ten_patients(t *testing.T) {
+	for people, rule := range map[int]string{1: "phi-text", 9: "phi-text", 10: "phi-text-many", 40: "phi-text-many"} {
+		var b strings.Builder
+		for i := range people {
+			fmt.Fprintf(&b, "2026-03-01 INFO admit patient=\"Doe, Jane%c%c\" mrn=%08d dob=1980-02-%02d ssn=237-96-%04d diagnosis=J45.909\n\n\n", 'a'+rune(i/26), 'a'+rune(i%26), 40_000_000+i, 1+i%28, 2820+i)
+		}
+		got := detecttest.Run(phi.Text(), "/var/log/app.log", []byte(b.String()))
+		if found := got.Of(rule); found == nil || found.Individuals.Point != people {
+			t.Errorf("%d people are not found under %s", people, rule)
+		}
+	}
+}
