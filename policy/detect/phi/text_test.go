@@ -95,12 +95,12 @@ func TestText_many(t *testing.T) {
 		fmt.Fprintf(&b, "INFO admit patient=\"Jane Doe\" mrn=%08d dob=1980-02-01\n", 10_000_000+i)
 	}
 	got := detecttest.Run(phi.Text(), "/var/log/a", []byte(b.String()))
-	if f := got.Of("phi-text"); f == nil || f.Count != lines || f.Individuals.Point < lines*8/10 || f.Individuals.Point > lines*12/10 {
+	if f := got.Of("phi-text-many"); f == nil || f.Count != lines || f.Individuals.Point < lines*8/10 || f.Individuals.Point > lines*12/10 {
 		t.Error("the lines or the people were miscounted")
 	}
 }
 
-// TestText_many: one patient is a warning, ten are blocked.
+// TestText_ten_patients: one patient is a warning, ten are blocked.
 func TestText_ten_patients(t *testing.T) {
 	for people, rule := range map[int]string{1: "phi-text", 9: "phi-text", 10: "phi-text-many", 40: "phi-text-many"} {
 		var b strings.Builder
