@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/inspect/expand"
@@ -21,6 +22,7 @@ import (
 const (
 	progressFiles = 256
 	progressBytes = 8 << 20
+	waitProgress  = 200 * time.Millisecond
 )
 
 // Scanner is the only walker: it reads each file of a tree once, opens what is a
@@ -126,14 +128,14 @@ const (
 )
 
 func (s *scan) start() {
-	s.inline = newReader(s)
+	s.inline = newReader(s, s.tell)
 	if s.Workers <= 1 {
 		return
 	}
 	s.jobs = make(chan *job)
 	for range s.Workers - 1 { // the walk itself is one
 		s.workers.Go(func() {
-			r := newReader(s)
+			r := newReader(s, func() {})
 			for j := range s.jobs {
 				j.found = r.run(j)
 				close(j.done)
@@ -259,9 +261,7 @@ func (s *scan) submit(j *job, e rootfs.Entry) error {
 func (s *scan) drain(most int) error {
 	for len(s.pending) > most || len(s.pending) > 0 && s.pending[0].done == nil {
 		j := s.pending[0]
-		if j.done != nil {
-			<-j.done
-		}
+		s.wait(j)
 		s.pending = s.pending[1:]
 		if j.ended != nil {
 			return j.ended
@@ -269,6 +269,23 @@ func (s *scan) drain(most int) error {
 		s.keep(j)
 	}
 	return nil
+}
+
+// wait waits until a worker has read the file, and reports progress meanwhile.
+func (s *scan) wait(j *job) {
+	if j.done == nil {
+		return
+	}
+	now := time.NewTicker(waitProgress)
+	defer now.Stop()
+	for {
+		select {
+		case <-j.done:
+			return
+		case <-now.C:
+			s.tell()
+		}
+	}
 }
 
 // keep files what was found in a file.

@@ -347,3 +347,18 @@ func TestProgressTellsTheTotals(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 }
+
+// TestProgressWithinAFile: a long file is told of while it is read.
+func TestProgressWithinAFile(t *testing.T) {
+	d := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(d, "long"), make([]byte, 5*progressBytes), 0o644))
+	w, err := store(t).Begin("k")
+	must(t, err)
+	defer w.Abort()
+	told := 0
+	_, err = (&Scanner{Detectors: setOf(t), Keyed: hmacKeyed}).Scan(t.Context(), rootfs.Dir(d), w, func(int64, int64) { told++ })
+	must(t, err)
+	if told < 4 {
+		t.Errorf("told %d times", told)
+	}
+}

@@ -75,7 +75,7 @@ func TestScanLooksIntoContainers(t *testing.T) {
 		"b.zip":      zipped(t, "in.gz", gzipped(t, []byte("MARK"))),
 		"c.tar":      tarred(t, "deep.zip", string(zipped(t, "x", []byte("MARK")))),
 		"plain":      []byte("MARK"),
-		"damaged.gz": gzipped(t, []byte(filler + "MARK"))[:200],
+		"damaged.gz": gzipped(t, []byte(filler+"MARK"))[:200],
 	}
 	want := []string{"/a.tar.gz!data/b.csv", "/a.tar.gz!late", "/b.zip!in.gz!in", "/c.tar!deep.zip!x", "/plain"}
 	d := t.TempDir()

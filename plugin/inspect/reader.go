@@ -18,12 +18,13 @@ type reader struct {
 	leaf *detect.Scan // of what containers hold, and of the long cells of tables
 	rows *detect.Scan
 	open *expand.Expander
+	tell func() // reports progress; does nothing for workers, of which the walk tells
 	job  *job
 	found
 }
 
-func newReader(s *scan) *reader {
-	r := &reader{scan: s, file: s.Detectors.NewScan(s.Keyed)}
+func newReader(s *scan, tell func()) *reader {
+	r := &reader{scan: s, tell: tell, file: s.Detectors.NewScan(s.Keyed)}
 	if s.Expand.Depth > 0 {
 		r.leaf, r.rows = s.Detectors.NewScan(s.Keyed), s.Detectors.NewScan(s.Keyed)
 		r.open = expand.New(s.Expand)
@@ -77,6 +78,7 @@ func (r *reader) content() error {
 			}
 			r.file.Filled(len(space))
 			off += int64(len(space))
+			r.tell()
 		}
 		from := end
 		if start, end, err = r.data(from); err != nil {
@@ -197,6 +199,7 @@ func (v *visitor) File(path string, size int64, in io.Reader) error {
 		}
 		n, err := in.Read(v.leaf.Space())
 		v.leaf.Filled(n)
+		v.tell()
 		if err != nil {
 			break // its end; of trouble the expander tells
 		}

@@ -116,13 +116,7 @@ func TestHostileImages(t *testing.T) {
 			"/srv/block": {Type: tar.TypeBlock, Major: 7, Minor: 0},
 			"/srv/z.txt": people,
 		})
-		r.refuse(pod, sleeps(image), "phi-table")
-		found := r.found("phi-table")
-		for _, path := range []string{"/srv/island.txt", "/srv/z.txt"} {
-			if _, ok := found[path]; !ok {
-				t.Errorf("the people in %s were not found", path)
-			}
-		}
+		r.refuse(pod, sleeps(image), "phi-table", "/srv/z.txt")
 	})
 
 	t.Run("links", func(t *testing.T) {
