@@ -17,10 +17,10 @@ REAL = ./test/node/... ./test/e2e/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test vet unit e2e demo bench-create verify fmt clean
+.PHONY: help setup build test vet unit e2e demo bench-create bench-scan quality quality-benign fuzz fuzz-nightly verify fmt clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 setup: ## install runc and busybox and build containerd for the tests, where missing (root)
 	@./test/setup
@@ -46,6 +46,28 @@ demo: setup build ## show the gate at work on a private containerd, then clean u
 
 bench-create: setup build ## what the gate costs a container's creation, start, ctr run and pull (root); ARGS='-n 20 -ctr 20 -pulls 1'
 	@$(GO) run -buildvcs=false ./test/bench $(ARGS)
+
+bench-scan: build ## what a scan costs beside cat, ripgrep and gitleaks (root); ARGS='-n 5'
+	@$(GO) run -buildvcs=false ./test/scanbench $(ARGS)
+
+quality: ## recall, precision and estimates of people over the labelled corpus; ARGS='-corpus DIR'
+	@$(GO) run -buildvcs=false ./test/quality $(ARGS)
+
+# Trees without patients that every development machine has: over 200,000 files.
+BENIGN ?= $(shell $(GO) env GOMODCACHE) $(shell $(GO) env GOROOT) /usr
+quality-benign: ## what is found in this machine's own files, per 100,000; ARGS=-list, BENIGN=FOLDERS
+	@$(GO) run -buildvcs=false ./test/quality $(ARGS) $(BENIGN)
+
+FUZZTIME ?= 60s
+fuzz: ## run every fuzz test for FUZZTIME (60s)
+	@$(GO) list ./policy/... ./plugin/... | while read -r package; do \
+		for name in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
+			echo "== $$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+		done; \
+	done
+
+fuzz-nightly: ## run every fuzz test for an hour
+	@$(MAKE) fuzz FUZZTIME=1h
 
 verify: ## fail when generated files or go.mod are not up to date
 	@state() { git diff HEAD; git ls-files --others --exclude-standard; }; \

@@ -246,6 +246,7 @@ func sortJudged(js []Judged) {
 			b.Individuals.Point-a.Individuals.Point,
 			strings.Compare(a.Rule, b.Rule),
 			strings.Compare(a.Where.Path, b.Where.Path),
+			strings.Compare(a.Where.Inside, b.Where.Inside),
 			strings.Compare(a.Where.Field, b.Where.Field),
 			strings.Compare(a.Where.Layer, b.Where.Layer),
 			cmp.Compare(a.Where.Offset, b.Where.Offset),

@@ -60,6 +60,7 @@ type Record struct {
 	Citations   []string    `json:"citations"`
 	Count       int         `json:"count,omitempty"`
 	Individuals Individuals `json:"individuals"`
+	Synthetic   bool        `json:"synthetic,omitempty"` // marked as test data, all of it
 	Fingerprint string      `json:"fingerprint,omitempty"`
 	Exception   string      `json:"exception"`
 }
@@ -107,9 +108,9 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 func record(j Judged) Record {
 	r := Record{
 		Rule: j.Rule, Severity: j.Info.Severity, Action: j.Action,
-		Path: Printable(j.Where.Path), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
+		Path: Printable(j.Where.Full()), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
 		Field: Printable(j.Where.Field), Message: Printable(j.Message), Fix: j.Info.Fix, Count: j.Count,
-		Individuals: j.Individuals, Fingerprint: j.Fingerprint, Citations: []string{},
+		Individuals: j.Individuals, Synthetic: j.Synthetic, Fingerprint: j.Fingerprint, Citations: []string{},
 	}
 	for _, c := range j.Info.Cites {
 		r.Citations = append(r.Citations, c.String())

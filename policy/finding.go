@@ -11,6 +11,8 @@ type Finding struct {
 	Count   int    // how often, at this place; 0 means once
 	// Individuals estimates the people affected; all zero where it means nothing.
 	Individuals Individuals
+	// Synthetic: all of it is marked as test data. It counts nevertheless.
+	Synthetic bool
 	// Fingerprint is a keyed HMAC of what was matched, hex, or empty.
 	Fingerprint string
 }
@@ -19,7 +21,8 @@ type Finding struct {
 // field of its spec.
 type Where struct {
 	Path    string // absolute within the root; raw bytes, see [Printable]
-	Offset  int64  // of the first byte matched
+	Inside  string // where the file is a container: what holds it in there, "data/b.csv"
+	Offset  int64  // of the first byte matched; in a table, the row
 	Layer   string // the layer that holds the file; empty for a directory at rest
 	Deleted bool   // an upper layer deletes or replaces the file; it is still in the image
 	Field   string // "process.env[3]", "mounts[2].source"; empty for files
@@ -31,10 +34,19 @@ func (w Where) String() string {
 	case w.Path == "":
 		return w.Field
 	case w.Deleted:
-		return "deleted image file " + Printable(w.Path)
+		return "deleted image file " + Printable(w.Full())
 	default:
-		return "file " + Printable(w.Path)
+		return "file " + Printable(w.Full())
 	}
+}
+
+// Full is the path, with what is inside of a container behind an exclamation
+// mark: "/opt/a.tar.gz!data/b.csv".
+func (w Where) Full() string {
+	if w.Inside == "" {
+		return w.Path
+	}
+	return w.Path + "!" + w.Inside
 }
 
 // Individuals is an estimate of the people affected (45 CFR 164.408).

@@ -18,6 +18,7 @@ type Facts struct {
 	Findings []policy.Finding
 	Skipped  []policy.Skipped
 	Coverage policy.Coverage
+	People   []byte // whom the findings are about: a set of package people, in its binary form
 }
 
 // header is Facts as they are stored: gob keeps paths that are not UTF-8 as

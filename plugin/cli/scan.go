@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,9 +20,11 @@ import (
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/engine"
 	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/config"
+	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/catalogue"
 	"github.com/phigate/phigate/policy/rules"
 )
@@ -62,6 +65,8 @@ type scan struct {
 	config     string
 	isExplicit bool // --config was given
 	isQuiet    bool
+	isShallow  bool // --no-expand
+	workers    int
 	out, err   io.Writer
 }
 
@@ -77,6 +82,9 @@ func newScanCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.target, s.isExplicit = args[0], cmd.Flags().Changed("config")
 			s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if s.workers < 1 {
+				return usage("--workers %d: at least one is needed", s.workers)
+			}
 			if s.format != "text" && s.format != "json" {
 				return usage("--format %q: it is text or json", s.format)
 			}
@@ -88,6 +96,8 @@ func newScanCommand() *cobra.Command {
 	flags.StringVar(&s.spec, "spec", "", "an OCI runtime spec to judge as well")
 	flags.StringVar(&s.format, "format", "text", "text or json")
 	flags.StringVar(&s.config, "config", conf.DefaultPath, "phigated's configuration: its policies, and containerd's socket")
+	flags.BoolVar(&s.isShallow, "no-expand", false, "do not look into archives, databases and documents; they are reported as not looked at")
+	flags.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "files that are read at a time")
 	flags.BoolVar(&s.isQuiet, "quiet", false, "show no progress and no notes")
 	return cmd
 }
@@ -219,12 +229,20 @@ func (s *scan) read(ctx context.Context, t *target.Target, store *cache.Store) e
 	if _, err := rand.Read(secret); err != nil {
 		return fmt.Errorf("making a key for fingerprints: %w", err)
 	}
-	scanner := &inspect.Scanner{Detectors: catalogue.All(), Keyed: func(identity []byte) (out [16]byte) {
+	detectors, err := detect.NewSet(catalogue.All())
+	if err != nil {
+		return err
+	}
+	scanner := &inspect.Scanner{Detectors: detectors, Workers: s.workers, Keyed: func(identity []byte) (out [16]byte) {
 		h := hmac.New(sha256.New, secret)
 		h.Write(identity)
 		copy(out[:], h.Sum(nil))
 		return out
 	}}
+	if !s.isShallow {
+		scanner.Expand = expand.Defaults()
+		scanner.Expand.Spool = os.TempDir()
+	}
 	show := newProgress(s.err, s.isQuiet, t)
 	defer show.end()
 	for i, layer := range t.Layers {

@@ -3,7 +3,7 @@
 // It is the only package that imports containerd's client.
 //
 // Inside NRI callbacks only the plain reads may be used (Root, Sandbox,
-// Container, ImageOf): leases, views and mounts can wait for containerd's
+// Container, Same, ImageOf): leases, views and mounts can wait for containerd's
 // garbage collector, which would hold up every pod of the node.
 package containerd
 
@@ -43,10 +43,11 @@ type Client struct {
 	foreseeing chan struct{}
 
 	mu        sync.Mutex
-	parents   map[string]string   // snapshotter/name of a committed snapshot -> its parent; immutable facts
-	sandboxes map[string]*Sandbox // immutable while the sandbox lives
-	images    map[string]*Image   // by digest of the config, and of what a name points at
-	roots     map[string]*Root    // by key of the active snapshot
+	parents   map[string]string    // snapshotter/name of a committed snapshot -> its parent; immutable facts
+	sandboxes map[string]*Sandbox  // immutable while the sandbox lives
+	images    map[string]*Image    // by digest of the config, and of what a name points at
+	roots     map[string]*Root     // by key of the active snapshot
+	foreseen  map[string]*Foreseen // by ID of a container that is about to start
 }
 
 // Open prepares a client. It does not wait for containerd to be there.
@@ -60,7 +61,8 @@ func Open(address string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening containerd at %s: %w", address, err)
 	}
-	return &Client{c: c, address: address, foreseeing: make(chan struct{}, 4), parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}, roots: map[string]*Root{}}, nil
+	return &Client{c: c, address: address, foreseeing: make(chan struct{}, 4), parents: map[string]string{}, sandboxes: map[string]*Sandbox{}, images: map[string]*Image{}, roots: map[string]*Root{},
+		foreseen: map[string]*Foreseen{}}, nil
 }
 
 // Close ends the connection.

@@ -14,6 +14,7 @@ import (
 // container.
 type Event struct {
 	Prepared  string // the key of a snapshot to write to: a container's ID, mostly
+	Created   string // the ID of a container whose record was made
 	Committed *Layer // a layer was committed: it can be scanned
 	Image     string // an image of this name was made or changed
 	Gone      bool   // an image or a committed snapshot was removed
@@ -33,7 +34,8 @@ type Layer struct{ Snapshotter, Name string }
 // and then returns why. ready is called once events can no longer be missed.
 func (c *Client) Watch(ctx context.Context, ready func(), handle func(Event)) error {
 	envelopes, errs := c.c.EventService().Subscribe(ctx,
-		`namespace==`+Namespace+`,topic~="^/snapshot/"`, `namespace==`+Namespace+`,topic~="^/images/"`)
+		`namespace==`+Namespace+`,topic~="^/snapshot/"`, `namespace==`+Namespace+`,topic~="^/images/"`,
+		`namespace==`+Namespace+`,topic=="/containers/create"`)
 	if _, err := c.Check(ctx); err != nil { // the stream was opened before this answer
 		return err
 	}
@@ -64,6 +66,8 @@ func decode(any typeurl.Any) (Event, bool) {
 	switch e := v.(type) {
 	case *events.SnapshotPrepare:
 		return Event{Prepared: e.Key}, !strings.HasPrefix(e.Key, viewPrefix) && !strings.HasPrefix(e.Key, unpackPrefix)
+	case *events.ContainerCreate:
+		return Event{Created: e.ID}, true
 	case *events.SnapshotCommit:
 		return Event{Committed: &Layer{Snapshotter: e.Snapshotter, Name: e.Name}}, true
 	case *events.SnapshotRemove:

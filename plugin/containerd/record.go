@@ -91,7 +91,11 @@ func (c *Client) Container(ctx context.Context, id string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the container's record: %w", plain(err))
 	}
-	r := &Record{
+	return recordOf(record)
+}
+
+func recordOf(record containers.Container) (r *Record, err error) {
+	r = &Record{
 		ID: record.ID, SandboxID: record.SandboxID, Image: record.Image,
 		Snapshotter: record.Snapshotter, SnapshotKey: record.SnapshotKey,
 	}

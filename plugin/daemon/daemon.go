@@ -20,6 +20,7 @@ import (
 	"github.com/phigate/phigate/plugin/engine"
 	"github.com/phigate/phigate/plugin/handover"
 	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/journal"
 	"github.com/phigate/phigate/plugin/nri"
 	"github.com/phigate/phigate/plugin/prescan"
@@ -118,19 +119,24 @@ func (d *Daemon) open() error {
 	if d.client, err = containerd.Open(d.Config.Containerd); err != nil {
 		return err
 	}
-	d.assemble(key)
+	detectors, err := detect.NewSet(catalogue.All())
+	if err != nil {
+		return err
+	}
+	d.assemble(key, detectors)
 	d.note("start", "phigated "+d.Version+" begins")
 	d.policies.load()
 	return nil
 }
 
-func (d *Daemon) assemble(key *key) {
-	files := &inspect.Scanner{Detectors: catalogue.All(), Keyed: key.HMAC}
+func (d *Daemon) assemble(key *key, detectors *detect.Set) {
+	files := &inspect.Scanner{Detectors: detectors, Keyed: key.HMAC, Expand: expand.Defaults()}
+	files.Expand.Spool = d.Config.StateDir
 	uppers := &prescan.Uppers{Store: d.store, Files: files}
 	d.scanner = prescan.New(d.client, d.store, files, uppers, d.Config.Views(), d.Log)
 	folders := prescan.NewFolders(d.store, files, d.Log, foldersAtOnce)
 	d.scanner.Folders = folders
-	facts := &inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(files.Detectors), Wait: matchWait}
+	facts := &inspect.Files{Store: d.store, Cold: d.scanner.Cold, Rules: len(detectors.Detectors()), Wait: matchWait}
 	d.scanner.Warm = func(ctx context.Context, keys []string) error { return facts.Warm(ctx, d.engine.Policy(), keys) }
 	d.engine = engine.New(d.recorder,
 		&inspect.OnHost{

@@ -59,28 +59,43 @@ func (e *Engine) Policy() *policy.Policy { return e.policy.Load() }
 //
 // It returns by the end of ctx even when an inspector hangs.
 func (e *Engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error) {
+	d, _, err := e.EvaluateIf(ctx, s, func() bool { return true })
+	return d, err
+}
+
+// EvaluateIf is Evaluate for a subject that was assumed and not read: it
+// inspects while the caller finds out whether the assumption holds, and asks
+// that before it decides. Where it does not hold, nothing is decided and nothing
+// recorded: there is no decision and no error, and the caller must evaluate the
+// subject as it is.
+//
+// holds must return by the end of ctx.
+func (e *Engine) EvaluateIf(ctx context.Context, s *policy.Subject, holds func() bool) (d *policy.Decision, held bool, err error) {
 	began := e.now()
 	p := e.Policy()
 	if p.Digest == "" {
 		e.Unjudged(s, errNoPolicy)
-		return nil, errNoPolicy
+		return nil, true, errNoPolicy
 	}
 	report, err := e.inspect(ctx, s, p)
 	if err != nil {
 		e.Unjudged(s, err)
-		return nil, fmt.Errorf("judging %s: %w", s.Display(), err)
+		return nil, true, fmt.Errorf("judging %s: %w", s.Display(), err)
+	}
+	if !holds() {
+		return nil, false, nil
 	}
 	report.Now = began
 	if last := e.recorder.Last(); last.After(report.Now) {
 		report.Now = last
 	}
-	d := policy.NewDecision(s, policy.Decide(p, s, report), report.Now, e.now().Sub(began))
+	d = policy.NewDecision(s, policy.Decide(p, s, report), report.Now, e.now().Sub(began))
 	seq, err := e.recorder.Record(ctx, d)
 	if err != nil {
-		return nil, fmt.Errorf("recording the decision on %s: %w", s.Display(), err)
+		return nil, true, fmt.Errorf("recording the decision on %s: %w", s.Display(), err)
 	}
 	d.Seq = seq
-	return d, nil
+	return d, true, nil
 }
 
 // unjudgedWithin bounds the wait for the record of a refusal without a verdict.

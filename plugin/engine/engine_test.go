@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,39 @@ func TestEvaluateHasNoVerdict(t *testing.T) {
 				t.Errorf("got decision %v, error %v; want none and %v", d != nil, err, tt.want)
 			}
 		})
+	}
+}
+
+// A subject that is not what was assumed has no verdict and leaves no record;
+// one that is has both, and was inspected in the meantime.
+func TestEvaluateIf(t *testing.T) {
+	for _, holds := range []bool{true, false} {
+		t.Run(fmt.Sprintf("holds_%v", holds), func(t *testing.T) {
+			log, inspected := &memory{}, make(chan struct{})
+			e := New(log, inspectorFunc(func(context.Context, *policy.Subject, *policy.Policy) policy.Report {
+				close(inspected)
+				return policy.Report{}
+			}))
+			e.SetPolicy(&policy.Policy{Digest: "sha256:1"})
+			d, held, err := e.EvaluateIf(t.Context(), &policy.Subject{ID: "c1"}, func() bool { <-inspected; return holds })
+			if err != nil || held != holds || (d != nil) != holds || (len(log.got) == 1) != holds {
+				t.Errorf("held %v, decision %v, %d records, error %v; want %v, the same, as many, none", held, d != nil, len(log.got), err, holds)
+			}
+		})
+	}
+}
+
+// The assumption is not even asked about where there is no verdict, and the
+// refusal is final.
+func TestEvaluateIfWithoutVerdict(t *testing.T) {
+	hang := func(context.Context, *policy.Subject, *policy.Policy) policy.Report { select {} }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	e := New(make(channel, 1), inspectorFunc(hang))
+	e.SetPolicy(&policy.Policy{Digest: "sha256:1"})
+	d, held, err := e.EvaluateIf(ctx, &policy.Subject{ID: "c1"}, func() bool { t.Error("it was asked about"); return false })
+	if d != nil || !held || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("decision %v, held %v, error %v; want none, true and the deadline", d != nil, held, err)
 	}
 }
 

@@ -13,8 +13,5 @@ func Catalogue() []policy.Info {
 	for _, r := range rules.All() {
 		infos = append(infos, r.Info)
 	}
-	for _, d := range catalogue.All() {
-		infos = append(infos, d.Info)
-	}
-	return infos
+	return append(infos, catalogue.Infos()...)
 }

@@ -4,31 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/rootfs"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/people"
 )
-
-// windowBytes is how much of a file is in memory at a time.
-const windowBytes = 256 << 10
 
 // Progress is told at most once in so many files or bytes.
 const (
 	progressFiles = 256
 	progressBytes = 8 << 20
+	waitProgress  = 200 * time.Millisecond
 )
 
-// Scanner is the only walker: it reads each file of a tree once and feeds all
-// detectors. It may be used for several scans at a time.
+// Scanner is the only walker: it reads each file of a tree once, opens what is a
+// container, and has all detectors look. It may be used for several scans at a
+// time.
 type Scanner struct {
-	Detectors []detect.Detector
-	// Keyed makes fingerprints of what was matched: an HMAC whose key the caller keeps.
+	Detectors *detect.Set
+	// Keyed makes fingerprints of what was matched: an HMAC whose key the caller
+	// keeps. It must be safe for concurrent use.
 	Keyed func(identity []byte) [16]byte
+	// Expand bounds what is opened below one file; without Depth no container is opened.
+	Expand expand.Limits
+	// Workers is how many files are read at a time; 0 means one. Files of an
+	// archive are read one by one.
+	Workers int
 }
 
 // Scan reads a tree, adds its names to w and returns what was found; it does
@@ -37,52 +46,112 @@ type Scanner struct {
 // cannot be written), so that nothing must be committed. progress may be nil;
 // it gets the totals of files visited and bytes read so far.
 func (sc *Scanner) Scan(ctx context.Context, tree rootfs.Tree, w *cache.Writer, progress func(files, bytes int64)) (*cache.Facts, error) {
-	run := &scan{Scanner: sc, ctx: ctx, w: w, progress: progress, buf: make([]byte, windowBytes), links: map[rootfs.Inode]*linked{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	run := &scan{Scanner: sc, ctx: ctx, w: w, progress: progress, links: map[rootfs.Inode]*linked{}}
+	run.start()
 	err := tree.Walk(ctx, run.visit, run.unreadable)
+	if err == nil {
+		err = run.drain(0)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}
+	run.stop(cancel)
 	if err != nil {
 		return nil, fmt.Errorf("scanning files: %w", err)
 	}
 	if progress != nil {
-		progress(run.coverage.Files, run.read)
+		progress(run.coverage.Files, run.read.Load())
 	}
 	facts := run.tally.facts()
 	facts.Coverage = run.coverage
+	if facts.People, err = run.tally.people.MarshalBinary(); err != nil {
+		return nil, fmt.Errorf("counting people: %w", err)
+	}
 	return facts, nil
 }
 
-// scan is one scan under way.
+// scan is one scan under way. The walk hands files to workers and takes what
+// they found in the files' own order, so that equal trees give equal facts.
 type scan struct {
 	*Scanner
 	ctx      context.Context
 	w        *cache.Writer
 	progress func(files, bytes int64)
-	buf      []byte
 	coverage policy.Coverage
-	read     int64 // bytes
+	read     atomic.Int64 // bytes
 	told     [2]int64
 	tally    tally
 	links    map[rootfs.Inode]*linked
+
+	jobs    chan *job
+	pending []*job // in the order of the walk
+	workers sync.WaitGroup
+	inline  *reader // reads what is not handed on
 }
 
-// linked is what was found in a file with several names. Asked holds a bit for
-// each detector that has read it; a detector may want the file under one name
-// only.
+// job is one file to be read.
+type job struct {
+	path string
+	size int64
+	file rootfs.File
+	link *linked       // not nil: the file has several names
+	as   bool          // it is as under another name, and not read
+	done chan struct{} // closed when found is filled; nil: there is nothing to wait for
+	found
+}
+
+// found is what was found in one file.
+type found struct {
+	findings []policy.Finding
+	skips    []policy.Skipped
+	people   people.Set
+	failed   error // why the file could not be read to its end
+	ended    error // why the scan cannot go on
+}
+
+// linked is a file with several names.
 type linked struct {
 	left  uint32 // names that were not met yet
-	asked uint64
-	found []policy.Finding
-	skips []policy.Skipped
+	reads int
+	first *found
 }
 
-// Bounds on what is remembered of files with several names; beyond them they
-// are read again.
+// Bounds on work under way and on what is remembered of files with several
+// names. A file is read anew under its first names, since a name can make the
+// difference; under the others it is as under its first.
 const (
-	maxLinked   = 1 << 15
-	maxAskedBit = 64
+	maxPending = 1024
+	maxLinked  = 1 << 15
+	maxReads   = 4
 )
+
+func (s *scan) start() {
+	s.inline = newReader(s, s.tell)
+	if s.Workers <= 1 {
+		return
+	}
+	s.jobs = make(chan *job)
+	for range s.Workers - 1 { // the walk itself is one
+		s.workers.Go(func() {
+			r := newReader(s, func() {})
+			for j := range s.jobs {
+				j.found = r.run(j)
+				close(j.done)
+			}
+		})
+	}
+}
+
+// stop ends the workers; files that they have not read are closed.
+func (s *scan) stop(cancel func()) {
+	cancel()
+	if s.jobs != nil {
+		close(s.jobs)
+	}
+	s.workers.Wait()
+}
 
 func (s *scan) unreadable(path string, err error) {
 	kind := policy.Unreadable
@@ -118,228 +187,135 @@ func (s *scan) visit(e rootfs.Entry) error {
 	s.coverage.Files++
 	s.coverage.Bytes += e.Size
 	if e.Open == nil {
+		if err := s.drain(0); err != nil {
+			return err
+		}
 		s.tally.repeat(e.Link, e.Path)
 		return nil
 	}
 	return s.file(e)
 }
 
-// file scans a regular file, or repeats what is known of it by another name.
+// file has a regular file read, or repeats what is known of it by another name.
 func (s *scan) file(e rootfs.Entry) error {
-	var known *linked
-	if e.Inode.Links > 1 {
-		known = s.links[e.Inode]
-		if known == nil && len(s.links) < maxLinked && len(s.Detectors) <= maxAskedBit {
-			known = &linked{left: e.Inode.Links}
-			s.links[e.Inode] = known
+	j := &job{path: e.Path, size: e.Size, link: s.linked(e.Inode)}
+	s.pending = append(s.pending, j)
+	j.as = j.link != nil && j.link.reads >= maxReads
+	if !j.as {
+		if err := s.submit(j, e); err != nil {
+			return err
 		}
 	}
-	r := &reading{scan: s, path: e.Path, known: known}
-	if known != nil {
-		r.skipAsked = known.asked
+	defer s.tell()
+	return s.drain(maxPending)
+}
+
+// linked is what is known of a file with several names; nil for all others.
+func (s *scan) linked(id rootfs.Inode) *linked {
+	if id.Links < 2 {
+		return nil
 	}
-	err := r.run(e)
-	if known == nil {
-		r.keep(nil)
-		return err
+	l := s.links[id]
+	if l == nil {
+		if len(s.links) >= maxLinked {
+			return nil
+		}
+		l = &linked{left: id.Links}
+		s.links[id] = l
 	}
-	r.keep(known)
-	if known.left--; known.left == 0 {
-		delete(s.links, e.Inode)
+	if l.left--; l.left == 0 {
+		delete(s.links, id)
 	}
-	return err
+	return l
+}
+
+// handOn is from how many bytes on a file is worth a worker of its own: below
+// that, waking one costs about as much as reading.
+const handOn = 64 << 10
+
+// submit opens a file and has it read, by a worker if one has nothing to do.
+func (s *scan) submit(j *job, e rootfs.Entry) error {
+	if j.link != nil {
+		j.link.reads++
+	}
+	var err error
+	if j.file, err = e.Open(); err != nil {
+		j.found.failed = err
+		return nil
+	}
+	if s.jobs != nil && j.size >= handOn && !j.file.Forward() {
+		j.done = make(chan struct{})
+		select {
+		case s.jobs <- j:
+			return nil
+		default:
+			j.done = nil
+		}
+	}
+	j.found = s.inline.run(j)
+	return nil
+}
+
+// drain takes what was found in the oldest files until at most so many are
+// under way.
+func (s *scan) drain(most int) error {
+	for len(s.pending) > most || len(s.pending) > 0 && s.pending[0].done == nil {
+		j := s.pending[0]
+		s.wait(j)
+		s.pending = s.pending[1:]
+		if j.ended != nil {
+			return j.ended
+		}
+		s.keep(j)
+	}
+	return nil
+}
+
+// wait waits until a worker has read the file, and reports progress meanwhile.
+func (s *scan) wait(j *job) {
+	if j.done == nil {
+		return
+	}
+	now := time.NewTicker(waitProgress)
+	defer now.Stop()
+	for {
+		select {
+		case <-j.done:
+			return
+		case <-now.C:
+			s.tell()
+		}
+	}
+}
+
+// keep files what was found in a file.
+func (s *scan) keep(j *job) {
+	f := &j.found
+	switch {
+	case j.as:
+		f = j.link.first
+	case j.link != nil && (j.link.first == nil || j.link.first.failed != nil):
+		j.link.first = f
+	}
+	if f.failed != nil {
+		s.unreadable(j.path, f.failed)
+	}
+	for _, finding := range f.findings {
+		finding.Where.Path = j.path
+		s.tally.find(finding)
+	}
+	for _, k := range f.skips {
+		s.tally.skipIn(j.path, k)
+	}
+	s.tally.people.Merge(&f.people)
 }
 
 // tell reports progress now and then.
 func (s *scan) tell() {
-	if s.progress == nil || s.coverage.Files-s.told[0] < progressFiles && s.read-s.told[1] < progressBytes {
+	read := s.read.Load()
+	if s.progress == nil || s.coverage.Files-s.told[0] < progressFiles && read-s.told[1] < progressBytes {
 		return
 	}
-	s.told = [2]int64{s.coverage.Files, s.read}
-	s.progress(s.coverage.Files, s.read)
-}
-
-// reading is one file being read.
-type reading struct {
-	*scan
-	path      string
-	known     *linked
-	skipAsked uint64
-	readers   []*reader
-	failed    error // why the file could not be read to its end
-}
-
-// reader is one detector that reads the file.
-type reader struct {
-	index   int
-	sink    *detect.Sink
-	detect  detect.Reader
-	crashed bool
-}
-
-// run reads the file. What is returned ends the scan; trouble with this file
-// alone is kept in failed.
-func (r *reading) run(e rootfs.Entry) error {
-	f, err := e.Open()
-	if err != nil {
-		r.failed = err
-		return nil
-	}
-	defer f.Close()
-	n, err := f.ReadAt(r.buf[:detect.HeadBytes], 0)
-	if err != nil && err != io.EOF {
-		r.failed = err
-		return nil
-	}
-	r.scan.read += int64(n)
-	r.open(detect.Meta{Path: e.Path, Size: e.Size, Head: r.buf[:n:n]})
-	if len(r.readers) > 0 {
-		err = r.windows(f, n)
-	} else {
-		err = nil
-	}
-	for _, d := range r.readers {
-		d.guard(func() {
-			if d.detect != nil {
-				d.detect.Close()
-			}
-		})
-	}
-	r.tell()
-	return err
-}
-
-// open asks the detectors whether they want the file.
-func (r *reading) open(m detect.Meta) {
-	for i := range r.Detectors {
-		if r.skipAsked&(1<<i) != 0 {
-			continue
-		}
-		d := &reader{index: i, sink: detect.NewSink(r.Keyed)}
-		d.guard(func() { d.detect = r.Detectors[i].Open(m, d.sink) })
-		if found, skips := d.result(); d.detect != nil || d.crashed || found != nil || len(skips) > 0 {
-			r.readers = append(r.readers, d)
-		}
-	}
-}
-
-// windows feeds the file to its readers; head bytes of it are in the buffer.
-func (r *reading) windows(f rootfs.File, head int) error {
-	off, filled := int64(0), head
-	for {
-		start, end, err := f.NextData(off)
-		if err == io.EOF {
-			if filled > 0 {
-				r.window(off, filled)
-			}
-			return nil
-		}
-		if err == nil && filled > 0 {
-			if start > 0 { // the file begins with a hole, read for the head alone
-				r.window(0, filled)
-				off, filled = int64(filled), 0
-				continue
-			}
-			end = max(end, int64(filled))
-		}
-		if err == nil && (start < off || end <= start) {
-			err = errors.New("file system gives wrong ranges of a sparse file")
-		}
-		if err != nil {
-			r.failed = err
-			return nil
-		}
-		for off = start; off < end; {
-			if err := r.ctx.Err(); err != nil {
-				return err
-			}
-			n := int(min(int64(len(r.buf)), end-off))
-			got, err := filled, error(nil)
-			if n > filled {
-				got, err = f.ReadAt(r.buf[filled:n], off+int64(filled))
-				r.scan.read += int64(got)
-				got += filled
-			}
-			filled = 0
-			r.window(off, got)
-			off += int64(got)
-			if err != nil && err != io.EOF {
-				r.failed = err
-				return nil
-			}
-			if got < n {
-				r.failed = errors.New("became shorter while it was read")
-				return nil
-			}
-			r.tell()
-		}
-	}
-}
-
-func (r *reading) window(off int64, n int) {
-	for _, d := range r.readers {
-		if d.detect != nil {
-			d.guard(func() { d.detect.Window(detect.Window{Off: off, Data: r.buf[:n:n]}) })
-		}
-	}
-}
-
-// guard calls a detector; one that panics is asked nothing more about the file.
-func (d *reader) guard(fn func()) {
-	defer func() {
-		if recover() != nil {
-			d.crashed, d.detect = true, nil
-		}
-	}()
-	fn()
-}
-
-func (d *reader) result() (found *policy.Finding, skips []policy.Skipped) {
-	d.guard(func() { found, skips = d.sink.Result() })
-	return found, skips
-}
-
-// keep files what was found, together with what is known of the file by its
-// other names.
-func (r *reading) keep(known *linked) {
-	var own linked
-	for _, d := range r.readers {
-		id := r.Detectors[d.index].ID
-		if found, _ := d.result(); found != nil {
-			found.Rule, found.Where.Path = id, r.path
-			own.found = append(own.found, *found)
-		}
-		_, skips := d.result()
-		for _, k := range skips {
-			k.Rule = id
-			own.skips = append(own.skips, k)
-		}
-		if d.crashed {
-			own.skips = append(own.skips, policy.Skipped{Rule: id, Reason: "detector crashed", Kind: policy.Undecided})
-		}
-		if known != nil && r.failed == nil {
-			own.asked |= 1 << d.index
-		}
-	}
-	if r.failed != nil {
-		r.unreadable(r.path, r.failed)
-	}
-	for _, list := range []*linked{known, &own} {
-		if list == nil {
-			continue
-		}
-		for _, f := range list.found {
-			f.Where.Path = r.path
-			r.tally.find(f)
-		}
-		for _, k := range list.skips {
-			k.Where = r.path
-			r.tally.skip(k)
-		}
-	}
-	if known != nil && r.failed == nil {
-		known.asked |= own.asked
-		known.found = append(known.found, own.found...)
-		known.skips = append(known.skips, own.skips...)
-	}
+	s.told = [2]int64{s.coverage.Files, read}
+	s.progress(s.coverage.Files, read)
 }

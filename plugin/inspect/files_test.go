@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/rootfs"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
@@ -36,46 +39,35 @@ func write(t testing.TB, path, content string) {
 	must(t, os.WriteFile(path, []byte(content), 0o644))
 }
 
-func keyed(identity []byte) (sum [16]byte) {
-	copy(sum[:], identity)
-	return sum
+// hmacKeyed makes fingerprints under a key that is no secret.
+func hmacKeyed(identity []byte) [16]byte {
+	sum := sha256.Sum256(append([]byte("a key"), identity...))
+	return [16]byte(sum[:])
 }
 
-// marker finds the word MARK, across windows, and counts each as a person.
+// marker finds the word MARK, each about another person.
 func marker(id string, wants func(detect.Meta) bool) detect.Detector {
-	return detect.Detector{Info: policy.Info{ID: id}, Open: func(m detect.Meta, s *detect.Sink) detect.Reader {
-		if wants != nil && !wants(m) {
-			return nil
+	return detect.Detector{Info: policy.Info{ID: id, Title: "mark"}, Anchors: []string{"MARK"}, Near: func(h detect.Hit, s *detect.Sink) {
+		if wants == nil || wants(*h.Meta) {
+			s.Record(detect.Record{Off: h.Off, Has: detect.SSN | detect.Diagnosis, Keys: []detect.Key{detect.MRNKey(fmt.Append(nil, h.Meta.Path, h.Off), nil)}})
 		}
-		return &markReader{sink: s}
 	}}
 }
 
-type markReader struct {
-	sink *detect.Sink
-	tail []byte
-	end  int64
+// opener is asked for each file when its first bytes are there.
+func opener(open func(detect.Meta, *detect.Sink)) detect.Detector {
+	return detect.Detector{Info: policy.Info{ID: "opener"}, Open: func(m detect.Meta, s *detect.Sink) detect.Reader {
+		open(m, s)
+		return nil
+	}}
 }
 
-func (r *markReader) Window(w detect.Window) {
-	data, base := w.Data, w.Off
-	if w.Off == r.end {
-		data, base = append(slices.Clone(r.tail), w.Data...), w.Off-int64(len(r.tail))
-	}
-	for at := 0; ; {
-		i := bytes.Index(data[at:], []byte("MARK"))
-		if i < 0 {
-			break
-		}
-		at += i + 4
-		r.sink.Found("mark", base+int64(at-4))
-		r.sink.Person(fmt.Append(nil, at))
-	}
-	r.end = w.Off + int64(len(w.Data))
-	r.tail = slices.Clone(data[max(0, len(data)-3):])
+func setOf(t testing.TB, detectors ...detect.Detector) *detect.Set {
+	t.Helper()
+	set, err := detect.NewSet(detectors)
+	must(t, err)
+	return set
 }
-
-func (r *markReader) Close() {}
 
 func store(t testing.TB) *cache.Store {
 	t.Helper()
@@ -92,7 +84,7 @@ func scanTree(t testing.TB, s *cache.Store, key string, tree rootfs.Tree, detect
 	defer cancel()
 	w, err := s.Begin(key)
 	must(t, err)
-	sc := &Scanner{Detectors: detectors, Keyed: keyed}
+	sc := &Scanner{Detectors: setOf(t, detectors...), Keyed: hmacKeyed, Expand: expand.Defaults(), Workers: 2}
 	facts, err := sc.Scan(ctx, tree, w, nil)
 	must(t, err)
 	must(t, w.Commit(*facts))
@@ -114,7 +106,7 @@ func TestScanReadsEachRegularFile(t *testing.T) {
 	write(t, filepath.Join(d, "a/none"), "nothing")
 	write(t, filepath.Join(d, "empty"), "")
 	write(t, filepath.Join(d, "raw\xff\xfe"), "MARK")
-	write(t, filepath.Join(d, "edge"), strings.Repeat("x", windowBytes-2)+"MARK"+strings.Repeat("x", windowBytes))
+	write(t, filepath.Join(d, "edge"), strings.Repeat("x", wholeBytes-2)+"MARK"+strings.Repeat("x", wholeBytes))
 	must(t, os.Symlink("/a/plain", filepath.Join(d, "link")))
 	must(t, unix.Mkfifo(filepath.Join(d, "fifo"), 0o644))
 	must(t, unix.Mknod(filepath.Join(d, "zero"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))))
@@ -125,11 +117,11 @@ func TestScanReadsEachRegularFile(t *testing.T) {
 	}
 	for _, f := range facts.Findings {
 		if f.Rule != "mark" || f.Where.Path == "/a/plain" && (f.Count != 2 || f.Where.Offset != 2 || f.Individuals.Point != 2) ||
-			f.Where.Path == "/edge" && f.Where.Offset != windowBytes-2 {
+			f.Where.Path == "/edge" && f.Where.Offset != wholeBytes-2 {
 			t.Errorf("finding: rule %s, offset %d, count %d", f.Rule, f.Where.Offset, f.Count)
 		}
 	}
-	if len(facts.Skipped) != 0 || facts.Coverage.Files != 5 || facts.Coverage.Bytes != 12+7+4+2*windowBytes+2 {
+	if len(facts.Skipped) != 0 || facts.Coverage.Files != 5 || facts.Coverage.Bytes != 12+7+4+2*wholeBytes+2 {
 		t.Errorf("%d skipped, coverage %+v", len(facts.Skipped), facts.Coverage)
 	}
 	l, _, err := s.Get("k")
@@ -164,14 +156,18 @@ func TestScanOfASparseTerabyte(t *testing.T) {
 	}
 }
 
-func TestHardLinksAreReadOnce(t *testing.T) {
+// TestHardLinks: a file is read under its first names, since a name can make
+// the difference, and is the same under the others.
+func TestHardLinks(t *testing.T) {
 	d := t.TempDir()
 	write(t, filepath.Join(d, "a"), "MARK")
-	for _, name := range []string{"b", "c.key", "d"} {
+	names := []string{"/a"}
+	for _, name := range []string{"b", "c.key", "d", "e", "f"} {
 		must(t, os.Link(filepath.Join(d, "a"), filepath.Join(d, name)))
+		names = append(names, "/"+name)
 	}
-	reads := 0
-	counted := marker("counted", func(detect.Meta) bool { reads++; return true })
+	var reads atomic.Int32
+	counted := marker("counted", func(detect.Meta) bool { reads.Add(1); return true })
 	byName := marker("by-name", func(m detect.Meta) bool { return strings.HasSuffix(m.Path, ".key") })
 	facts := scanTree(t, store(t), "k", rootfs.Layer(d), counted, byName)
 	var got []string
@@ -179,19 +175,22 @@ func TestHardLinksAreReadOnce(t *testing.T) {
 		got = append(got, f.Rule+" "+f.Where.Path)
 	}
 	slices.Sort(got)
-	want := []string{"by-name /c.key", "by-name /d", "counted /a", "counted /b", "counted /c.key", "counted /d"}
+	want := []string{"by-name /c.key"}
+	for _, name := range names {
+		want = append(want, "counted "+name)
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if reads != 1 {
-		t.Errorf("read %d times", reads)
+	if reads.Load() != maxReads {
+		t.Errorf("read %d times, want %d", reads.Load(), maxReads)
 	}
 }
 
 func TestScanOfAnArchive(t *testing.T) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	body := strings.Repeat("x", windowBytes+10) + "MARK"
+	body := strings.Repeat("x", wholeBytes+10) + "MARK"
 	for _, h := range []tar.Header{
 		{Name: "z", Size: int64(len(body))}, {Name: "a", Typeflag: tar.TypeLink, Linkname: "z"},
 		{Name: "b", Typeflag: tar.TypeLink, Linkname: "/a"}, {Name: "b", Typeflag: tar.TypeLink, Linkname: "b"},
@@ -219,7 +218,7 @@ func TestScanOfAnArchive(t *testing.T) {
 	cw, err := s.Begin("cut")
 	must(t, err)
 	defer cw.Abort()
-	if _, err := (&Scanner{Keyed: keyed, Detectors: []detect.Detector{marker("mark", nil)}}).Scan(t.Context(), tree(whole[:windowBytes]), cw, nil); err == nil {
+	if _, err := (&Scanner{Keyed: hmacKeyed, Detectors: setOf(t, marker("mark", nil))}).Scan(t.Context(), tree(whole[:wholeBytes]), cw, nil); err == nil {
 		t.Error("a truncated archive was scanned to its end")
 	}
 }
@@ -263,10 +262,7 @@ func TestFloodsAreCountedNotLost(t *testing.T) {
 		write(t, filepath.Join(d, fmt.Sprintf("a%05d", i)), "MARK")
 	}
 	write(t, filepath.Join(d, "z.key"), "MARK")
-	noisy := detect.Detector{Info: policy.Info{ID: "noisy"}, Open: func(_ detect.Meta, s *detect.Sink) detect.Reader {
-		s.Skip("not understood")
-		return nil
-	}}
+	noisy := opener(func(_ detect.Meta, s *detect.Sink) { s.Skip("not understood") })
 	late := marker("late", func(m detect.Meta) bool { return m.Path == "/z.key" })
 	facts := scanTree(t, store(t), "k", rootfs.Layer(d), marker("mark", nil), late, noisy)
 	people, listed, lates := 0, 0, 0
@@ -291,16 +287,15 @@ func TestScanThatDoesNotReachItsEnd(t *testing.T) {
 		w, err := store(t).Begin("k")
 		must(t, err)
 		defer w.Abort()
-		return (&Scanner{Detectors: detectors, Keyed: keyed}).Scan(ctx, tree, w, nil)
+		return (&Scanner{Detectors: setOf(t, detectors...), Keyed: hmacKeyed}).Scan(ctx, tree, w, nil)
 	}
 	t.Run("layer_vanishes", func(t *testing.T) {
 		d := filepath.Join(t.TempDir(), "fs")
 		write(t, filepath.Join(d, "a"), "x")
 		write(t, filepath.Join(d, "b/c"), "x")
-		gone := marker("m", func(detect.Meta) bool {
+		gone := opener(func(detect.Meta, *detect.Sink) {
 			os.Rename(d, d+"-rm")
 			os.RemoveAll(d + "-rm")
-			return true
 		})
 		if _, err := scan(t.Context(), rootfs.Layer(d), gone); !errors.Is(err, rootfs.ErrVanished) {
 			t.Errorf("got %v", err)
@@ -310,7 +305,7 @@ func TestScanThatDoesNotReachItsEnd(t *testing.T) {
 		d := t.TempDir()
 		write(t, filepath.Join(d, "a"), "x")
 		write(t, filepath.Join(d, "b/c"), "x")
-		gone := marker("m", func(detect.Meta) bool { os.RemoveAll(filepath.Join(d, "b")); return true })
+		gone := opener(func(detect.Meta, *detect.Sink) { os.RemoveAll(filepath.Join(d, "b")) })
 		facts, err := scan(t.Context(), rootfs.Layer(d), gone)
 		must(t, err)
 		if len(facts.Skipped) != 1 || facts.Skipped[0].Kind != policy.Unreadable || facts.Skipped[0].Where != "/b" {
@@ -319,8 +314,8 @@ func TestScanThatDoesNotReachItsEnd(t *testing.T) {
 	})
 	t.Run("file_becomes_shorter", func(t *testing.T) {
 		d := t.TempDir()
-		write(t, filepath.Join(d, "a"), strings.Repeat("x", 3*windowBytes))
-		cut := marker("m", func(detect.Meta) bool { os.Truncate(filepath.Join(d, "a"), 10); return true })
+		write(t, filepath.Join(d, "a"), strings.Repeat("x", 3*wholeBytes))
+		cut := opener(func(detect.Meta, *detect.Sink) { os.Truncate(filepath.Join(d, "a"), 10) })
 		facts, err := scan(t.Context(), rootfs.Layer(d), cut)
 		must(t, err)
 		if len(facts.Skipped) != 1 || facts.Skipped[0].Kind != policy.Unreadable {
@@ -329,9 +324,9 @@ func TestScanThatDoesNotReachItsEnd(t *testing.T) {
 	})
 	t.Run("context_ends_within_a_file", func(t *testing.T) {
 		d := t.TempDir()
-		write(t, filepath.Join(d, "a"), strings.Repeat("x", 3*windowBytes))
+		write(t, filepath.Join(d, "a"), strings.Repeat("x", 3*wholeBytes))
 		ctx, cancel := context.WithCancel(t.Context())
-		if _, err := scan(ctx, rootfs.Layer(d), marker("m", func(detect.Meta) bool { cancel(); return true })); !errors.Is(err, context.Canceled) {
+		if _, err := scan(ctx, rootfs.Layer(d), opener(func(detect.Meta, *detect.Sink) { cancel() })); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -346,9 +341,24 @@ func TestProgressTellsTheTotals(t *testing.T) {
 	must(t, err)
 	defer w.Abort()
 	var told [][2]int64
-	_, err = (&Scanner{Keyed: keyed}).Scan(t.Context(), rootfs.Dir(d), w, func(files, bytes int64) { told = append(told, [2]int64{files, bytes}) })
+	_, err = (&Scanner{Detectors: setOf(t), Keyed: hmacKeyed}).Scan(t.Context(), rootfs.Dir(d), w, func(files, bytes int64) { told = append(told, [2]int64{files, bytes}) })
 	must(t, err)
 	if len(told) < 3 || told[len(told)-1] != [2]int64{1000, 4000} {
 		t.Errorf("told %v", told)
+	}
+}
+
+// TestProgressWithinAFile: a long file is told of while it is read.
+func TestProgressWithinAFile(t *testing.T) {
+	d := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(d, "long"), make([]byte, 5*progressBytes), 0o644))
+	w, err := store(t).Begin("k")
+	must(t, err)
+	defer w.Abort()
+	told := 0
+	_, err = (&Scanner{Detectors: setOf(t), Keyed: hmacKeyed}).Scan(t.Context(), rootfs.Dir(d), w, func(int64, int64) { told++ })
+	must(t, err)
+	if told < 4 {
+		t.Errorf("told %d times", told)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/people"
 )
 
 // Bounds of what Files remembers, in findings and names of about 200 bytes.
@@ -69,9 +71,8 @@ type chain struct {
 // filesystem, with their findings below the mount's destination.
 //
 // A finding in a file that a higher layer deletes or replaces is marked
-// Deleted. People are estimated over the visible files: at least as many as in
-// the file with the most, and no more than in all of them together, since the
-// same person may be in several.
+// Deleted. People are counted over all files, deleted ones too, since whoever
+// has the image has them; each person once in however many files.
 func (f *Files) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
 	switch {
 	case s.Sees.Has(policy.FactFiles):
@@ -86,11 +87,60 @@ func (f *Files) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy
 		return undecided("the layers of the root filesystem are not known")
 	}
 	report := f.image(ctx, s.Layers, "", s, p)
-	for _, v := range s.Volumes {
-		report.Add(below(v.Destination, f.image(ctx, v.Layers, path.Clean("/"+v.Destination), s, p)))
+	if len(s.Volumes) > 0 {
+		f.volumes(ctx, &report, s, p)
 	}
 	report.Coverage.Rules = f.Rules
+	if report.Individuals.Point >= detect.ManyIndividuals {
+		report.Findings = append(report.Findings, policy.Finding{
+			Rule: detect.RuleIndividuals, Message: fmt.Sprintf("records of %d or more individuals", detect.ManyIndividuals),
+			Where: policy.Where{Field: "files"}, Individuals: report.Individuals,
+		})
+	}
 	return report
+}
+
+// volumes adds the images that are mounted, and counts people over all.
+func (f *Files) volumes(ctx context.Context, report *policy.Report, s *policy.Subject, p *policy.Policy) {
+	layers := slices.Clone(s.Layers)
+	for _, v := range s.Volumes {
+		report.Add(below(v.Destination, f.image(ctx, v.Layers, path.Clean("/"+v.Destination), s, p)))
+		layers = append(layers, v.Layers...)
+	}
+	if report.Individuals.Point == 0 {
+		return
+	}
+	var affected people.Set
+	slices.Sort(layers)
+	for _, key := range slices.Compact(layers) {
+		l, ok, err := f.Store.Get(key)
+		if err == nil && ok {
+			err = join(&affected, l.Facts())
+		}
+		if err != nil {
+			report.Skipped = append(report.Skipped, imageSkip("the people affected cannot be counted"))
+			return
+		}
+	}
+	report.Individuals = individuals(&affected)
+}
+
+// join adds those whom a layer's findings are about.
+func join(all *people.Set, facts *cache.Facts) error {
+	if len(facts.People) == 0 {
+		return nil
+	}
+	var set people.Set
+	if err := set.UnmarshalBinary(facts.People); err != nil {
+		return fmt.Errorf("%w: %w", cache.ErrCorrupt, err)
+	}
+	all.Merge(&set)
+	return nil
+}
+
+func individuals(set *people.Set) policy.Individuals {
+	e := set.Estimate()
+	return policy.Individuals{Low: e.Low, Point: e.Point, High: e.High}
 }
 
 // below puts the findings of a mounted image where the container sees them.
@@ -124,7 +174,7 @@ func (f *Files) image(ctx context.Context, layers []string, at string, s *policy
 			continue
 		}
 		for _, finding := range c.own[i] {
-			key := [3]string{finding.Rule, finding.Where.Path, finding.Where.Layer}
+			key := [3]string{finding.Rule, finding.Where.Full(), finding.Where.Layer}
 			if !seen[key] {
 				seen[key] = true
 				report.Findings = append(report.Findings, finding)
@@ -255,7 +305,9 @@ func (m *merging) each(fn func(i int, l *cache.Layer) error) error {
 // facts merges what the detectors found.
 func (m *merging) facts() error {
 	var t tally
+	var affected people.Set
 	defer func() {
+		m.report.Individuals = individuals(&affected)
 		all := t.facts()
 		m.report.Findings = append(m.report.Findings, all.Findings...)
 		m.report.Skipped = append(m.report.Skipped, all.Skipped...)
@@ -263,6 +315,9 @@ func (m *merging) facts() error {
 	return m.each(func(i int, l *cache.Layer) error {
 		facts := l.Facts()
 		m.report.Coverage = m.report.Coverage.Add(facts.Coverage)
+		if err := join(&affected, facts); err != nil {
+			return err
+		}
 		m.report.Skipped = append(m.report.Skipped, countsOf(facts.Skipped)...)
 		for _, k := range facts.Skipped {
 			if k.Where != "/" {
@@ -296,12 +351,6 @@ func (m *merging) finding(t *tally, i int, finding policy.Finding) error {
 			return err
 		}
 		finding.Where.Deleted = hidden
-	}
-	if !finding.Where.Deleted {
-		sum := &m.report.Individuals
-		sum.Low = max(sum.Low, finding.Individuals.Low)
-		sum.Point += finding.Individuals.Point
-		sum.High += finding.Individuals.High
 	}
 	if finding.Where.Path == "/" {
 		m.report.Findings = append(m.report.Findings, finding)

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/detect/people"
 )
 
 // Bounds of what one layer's facts list; beyond them things are counted, and
@@ -27,6 +29,7 @@ type tally struct {
 	more     map[string]*policy.Finding // by rule
 	atPath   map[string][]int           // indexes of findings
 	skipAt   map[string][]int           // indexes of skipped
+	people   people.Set                 // whom records of PHI are about
 }
 
 func (t *tally) find(f policy.Finding) {
@@ -65,6 +68,16 @@ func (t *tally) skip(k policy.Skipped) {
 	}
 }
 
+// skipIn lists something skipped at a place within a file: "!a/b" in an archive.
+func (t *tally) skipIn(file string, k policy.Skipped) {
+	listed := len(t.skipped)
+	k.Where = file + k.Where
+	t.skip(k)
+	if k.Where != file && len(t.skipped) > listed {
+		t.skipAt[file] = append(t.skipAt[file], listed)
+	}
+}
+
 // repeat lists what was found in a file under another name of it, once.
 func (t *tally) repeat(path, as string) {
 	if len(t.atPath[as]) == 0 {
@@ -77,8 +90,8 @@ func (t *tally) repeat(path, as string) {
 	if len(t.skipAt[as]) == 0 {
 		for _, i := range t.skipAt[path] {
 			k := t.skipped[i]
-			k.Where = as
-			t.skip(k)
+			k.Where = strings.TrimPrefix(k.Where, path)
+			t.skipIn(as, k)
 		}
 	}
 }

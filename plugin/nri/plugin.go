@@ -27,6 +27,9 @@ import (
 // Evaluator judges and records; package engine.
 type Evaluator interface {
 	Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error)
+	// EvaluateIf does so while holds finds out whether the subject is what was
+	// assumed; where it is not, there is no decision, and none is recorded.
+	EvaluateIf(ctx context.Context, s *policy.Subject, holds func() bool) (d *policy.Decision, held bool, err error)
 	// Unjudged records that a subject was refused without a verdict. It does
 	// not wait for the record.
 	Unjudged(s *policy.Subject, why error)
@@ -37,6 +40,8 @@ type Runtime interface {
 	Root(ctx context.Context, key string) (*containerd.Root, error)
 	Sandbox(ctx context.Context, id string) (*containerd.Sandbox, error)
 	Container(ctx context.Context, id string) (*containerd.Record, error)
+	Foreseen(id string) *containerd.Foreseen
+	Same(ctx context.Context, f *containerd.Foreseen) bool
 	ImageOf(ctx context.Context, ref, config string, chain []string) (*containerd.Image, error)
 }
 
@@ -173,12 +178,7 @@ func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox
 			d.Log.Warn("refused", "gate", string(gate), "container", ctr.GetId(), "answer", err, "took", time.Since(began).Round(time.Microsecond))
 		}
 	}()
-	subject, err := within(ctx, func() (*policy.Subject, error) { return d.subject(ctx, gate, pod, ctr, adjust) })
-	if err != nil {
-		d.Engine.Unjudged(identity(gate, pod, ctr), err)
-		return err
-	}
-	decision, err := d.Engine.Evaluate(ctx, subject)
+	decision, err := d.judge(ctx, gate, pod, ctr, adjust)
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,43 @@ func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox
 		return blocked{decision.Line()}
 	}
 	return nil
+}
+
+// judge gathers what the gate can see and has it evaluated. At the start it goes
+// by the record that was foreseen as long as that holds.
+func (d *Door) judge(ctx context.Context, gate policy.Gate, pod *api.PodSandbox, ctr *api.Container, adjust *api.ContainerAdjustment) (*policy.Decision, error) {
+	if gate == policy.GateStart {
+		if foreseen := d.Runtime.Foreseen(ctr.GetId()); foreseen != nil {
+			if decision, held, err := d.assume(ctx, foreseen, pod, ctr); held {
+				return decision, err
+			}
+		}
+	}
+	subject, err := within(ctx, func() (*policy.Subject, error) { return d.subject(ctx, gate, pod, ctr, adjust) })
+	if err != nil {
+		d.Engine.Unjudged(identity(gate, pod, ctr), err)
+		return nil, err
+	}
+	return d.Engine.Evaluate(ctx, subject)
+}
+
+// assume judges the start of a container as if its record were the one that
+// was foreseen, while the runtime is asked whether it is. All else that a start
+// depends on is read now: nothing but the decoded record is from before. Where
+// the record is another by now, or cannot be had, nothing held, and nothing was
+// decided.
+func (d *Door) assume(ctx context.Context, foreseen *containerd.Foreseen, pod *api.PodSandbox, ctr *api.Container) (decision *policy.Decision, held bool, err error) {
+	asked := begin(func() (bool, error) { return d.Runtime.Same(ctx, foreseen), nil })
+	subject, err := within(ctx, func() (*policy.Subject, error) {
+		return d.fullSubject(ctx, policy.GateStart, pod, ctr, foreseen.Record)
+	})
+	if err != nil {
+		return nil, false, nil // what is wrong is said of the record as it is
+	}
+	return d.Engine.EvaluateIf(ctx, subject, func() bool {
+		same, err := await(ctx, asked)
+		return same && err == nil
+	})
 }
 
 // errLate is why an answer ends without a verdict when time is up.
@@ -225,26 +262,35 @@ func (d *Door) answerWithin(ctx context.Context) time.Duration {
 
 // within returns fn's result, or ctx's end where fn hangs.
 func within[T any](ctx context.Context, fn func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
+	return await(ctx, begin(fn))
+}
+
+// result is what became of something begun.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// begin has fn run beside the caller. A panic in it is an error.
+func begin[T any](fn func() (T, error)) <-chan result[T] {
+	done := make(chan result[T], 1)
 	go func() {
 		defer func() {
 			if recover() != nil {
-				var zero T
-				done <- result{zero, errors.New("the gate crashed")}
+				done <- result[T]{err: errors.New("the gate crashed")}
 			}
 		}()
 		v, err := fn()
-		done <- result{v, err}
+		done <- result[T]{v, err}
 	}()
+	return done
+}
+
+func await[T any](ctx context.Context, done <-chan result[T]) (value T, err error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
-		var zero T
-		return zero, context.Cause(ctx)
+		return value, context.Cause(ctx)
 	}
 }

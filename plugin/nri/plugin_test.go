@@ -32,6 +32,14 @@ func (e *engine) Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decis
 	return e.answer(ctx, s)
 }
 
+func (e *engine) EvaluateIf(ctx context.Context, s *policy.Subject, holds func() bool) (*policy.Decision, bool, error) {
+	if !holds() {
+		return nil, false, nil
+	}
+	d, err := e.Evaluate(ctx, s)
+	return d, true, err
+}
+
 func (e *engine) Unjudged(_ *policy.Subject, why error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,9 +65,13 @@ type runtime struct {
 	sandbox *containerd.Sandbox
 	record  *containerd.Record
 	image   *containerd.Image
-	fails   error
-	hangs   bool
-	panics  bool
+	// foreseen is what was read ahead, and same what is said of it at the start.
+	foreseen *containerd.Foreseen
+	same     func(context.Context) bool
+	read     int // how often the record was read and decoded
+	fails    error
+	hangs    bool
+	panics   bool
 }
 
 func (r *runtime) trouble(ctx context.Context) error {
@@ -84,11 +96,16 @@ func (r *runtime) Sandbox(context.Context, string) (*containerd.Sandbox, error) 
 }
 
 func (r *runtime) Container(context.Context, string) (*containerd.Record, error) {
+	r.read++
 	if r.record == nil {
 		return nil, containerd.ErrNotFound
 	}
 	return r.record, nil
 }
+
+func (r *runtime) Foreseen(string) *containerd.Foreseen { return r.foreseen }
+
+func (r *runtime) Same(ctx context.Context, _ *containerd.Foreseen) bool { return r.same(ctx) }
 
 func (r *runtime) ImageOf(context.Context, string, string, []string) (*containerd.Image, error) {
 	if r.image == nil {

@@ -1,6 +1,7 @@
 package nri
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,19 +29,30 @@ func (d *Door) subject(ctx context.Context, gate policy.Gate, pod *api.PodSandbo
 	if ctr.GetId() == "" {
 		return nil, errors.New("the runtime named no container")
 	}
-	s := identity(gate, pod, ctr)
-	image := imageOf(ctr)
-	key := ctr.GetId()
-	var err error
 	if gate == policy.GateStart || gate == policy.GateCatchUp {
-		key, err = d.fullSpec(ctx, s, &image)
-	} else {
-		err = earlySpec(s, ctr, adjust)
+		record, err := d.Runtime.Container(ctx, ctr.GetId())
+		if err != nil {
+			return nil, err
+		}
+		return d.fullSubject(ctx, gate, pod, ctr, record)
 	}
-	if err != nil {
+	s := identity(gate, pod, ctr)
+	if err := earlySpec(s, ctr, adjust); err != nil {
 		return nil, err
 	}
-	return s, d.surroundings(ctx, s, pod, ctr, key, image)
+	return s, d.surroundings(ctx, s, pod, ctr, ctr.GetId(), imageOf(ctr))
+}
+
+// fullSubject gathers the rest of a container whose record is known, which holds
+// the spec as runc gets it.
+func (d *Door) fullSubject(ctx context.Context, gate policy.Gate, pod *api.PodSandbox, ctr *api.Container, record *containerd.Record) (*policy.Subject, error) {
+	s := identity(gate, pod, ctr)
+	s.Spec, s.Sees = record.Spec, policy.FactSpec
+	image := imageOf(ctr)
+	image.ref = cmp.Or(image.ref, record.Image)
+	image.config = cmp.Or(image.config, record.ImageConfig)
+	image.digest = cmp.Or(image.digest, record.ImageDigest)
+	return s, d.surroundings(ctx, s, pod, ctr, record.SnapshotKey, image)
 }
 
 // identity is who the subject is, before anything is known of it.
@@ -65,25 +77,6 @@ func imageOf(ctr *api.Container) imageRef {
 		}
 	}
 	return img
-}
-
-// fullSpec reads the container's record, which holds the spec as runc gets it.
-func (d *Door) fullSpec(ctx context.Context, s *policy.Subject, image *imageRef) (key string, err error) {
-	record, err := d.Runtime.Container(ctx, s.ID)
-	if err != nil {
-		return "", err
-	}
-	s.Spec, s.Sees = record.Spec, policy.FactSpec
-	if image.ref == "" {
-		image.ref = record.Image
-	}
-	if image.config == "" {
-		image.config = record.ImageConfig
-	}
-	if image.digest == "" {
-		image.digest = record.ImageDigest
-	}
-	return record.SnapshotKey, nil
 }
 
 // earlySpec makes a spec of what NRI shows, with all adjustments applied.

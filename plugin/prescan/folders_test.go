@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
-	"github.com/phigate/phigate/plugin/inspect"
 	"github.com/phigate/phigate/plugin/rootfs"
 )
 
@@ -23,7 +22,7 @@ func newFolders(t *testing.T) *Folders {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return NewFolders(store, &inspect.Scanner{}, slog.New(slog.NewTextHandler(io.Discard, nil)), 2)
+	return NewFolders(store, noDetectors(t), slog.New(slog.NewTextHandler(io.Discard, nil)), 2)
 }
 
 func layerOf(t *testing.T, names ...string) string {

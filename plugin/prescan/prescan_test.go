@@ -12,7 +12,6 @@ import (
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/containerd"
-	"github.com/phigate/phigate/plugin/inspect"
 	"github.com/phigate/phigate/plugin/rootfs"
 )
 
@@ -23,7 +22,7 @@ func newScanner(t *testing.T) *Scanner {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	files := &inspect.Scanner{}
+	files := noDetectors(t)
 	return New(nil, store, files, &Uppers{Store: store, Files: files}, t.TempDir(), slog.New(slog.DiscardHandler))
 }
 

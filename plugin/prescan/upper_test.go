@@ -10,7 +10,18 @@ import (
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/inspect"
+	"github.com/phigate/phigate/policy/detect"
 )
+
+// noDetectors reads files and finds nothing in them.
+func noDetectors(t *testing.T) *inspect.Scanner {
+	t.Helper()
+	none, err := detect.NewSet(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &inspect.Scanner{Detectors: none, Keyed: func([]byte) [16]byte { return [16]byte{} }}
+}
 
 func newUppers(t *testing.T) *Uppers {
 	t.Helper()
@@ -19,7 +30,7 @@ func newUppers(t *testing.T) *Uppers {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return &Uppers{Store: store, Files: &inspect.Scanner{}}
+	return &Uppers{Store: store, Files: noDetectors(t)}
 }
 
 func write(t *testing.T, path, text string) {

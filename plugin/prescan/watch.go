@@ -44,6 +44,8 @@ func (s *Scanner) handle(ctx context.Context, e containerd.Event) {
 	switch {
 	case e.Prepared != "":
 		s.Client.Foresee(ctx, e.Prepared)
+	case e.Created != "":
+		s.Client.ForeseeContainer(ctx, e.Created)
 	case e.Committed != nil:
 		s.add(task{snapshotter: e.Committed.Snapshotter, name: e.Committed.Name})
 	case e.Gone:

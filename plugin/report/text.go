@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -111,15 +112,16 @@ func grouped(records []policy.Record) [][]policy.Record {
 func (t *text) group(records []policy.Record) {
 	r := records[0]
 	t.printf("\n%s  %s  %s\n", t.paint(r.Action, fmt.Sprintf("%-5s", strings.ToUpper(r.Action.String()))), r.Rule, r.Severity.String())
-	for _, message := range messages(records) {
-		t.printf("  %s\n", message)
+	same := !slices.ContainsFunc(records, func(o policy.Record) bool { return o.Message != r.Message })
+	if same {
+		t.printf("  %s\n", r.Message)
 	}
 	for i, p := range records {
 		if i == maxPlaces {
 			t.printf("    ... %s, see --format json\n", count(len(records)-i, "more place", "more places"))
 			break
 		}
-		t.place(p)
+		t.place(p, same)
 	}
 	for _, c := range r.Citations {
 		t.printf("  supports %s\n", cited(c))
@@ -127,20 +129,6 @@ func (t *text) group(records []policy.Record) {
 	if r.Fix != "" {
 		t.printf("  fix: %s\n", r.Fix)
 	}
-}
-
-// messages are the different messages of a group, a few of them.
-func messages(records []policy.Record) []string {
-	const few = 4
-	var out []string
-	seen := map[string]bool{}
-	for _, r := range records {
-		if !seen[r.Message] && len(out) < few {
-			seen[r.Message] = true
-			out = append(out, r.Message)
-		}
-	}
-	return out
 }
 
 // cited adds the paragraph's title and kind, where the catalogue has them.
@@ -152,7 +140,9 @@ func cited(citation string) string {
 	return fmt.Sprintf("%s, %s (%s)", citation, c.Title(), c.Kind())
 }
 
-func (t *text) place(r policy.Record) {
+// place is where something was found; what it is stands there unless it is said
+// of all places.
+func (t *text) place(r policy.Record, said bool) {
 	where := r.Path
 	if where == "" {
 		where = r.Field
@@ -161,11 +151,17 @@ func (t *text) place(r policy.Record) {
 		where = "the container"
 	}
 	var facts []string
+	if !said {
+		facts = append(facts, r.Message)
+	}
 	if r.Deleted {
 		facts = append(facts, "deleted by an upper layer, still in the image")
 	}
 	if r.Individuals.Point > 0 {
 		facts = append(facts, people(r.Individuals))
+	}
+	if r.Synthetic {
+		facts = append(facts, "marked as test data")
 	}
 	if r.Count > 1 {
 		facts = append(facts, thousands(int64(r.Count))+" matches")

@@ -12,6 +12,11 @@ import (
 // closed on descent and found again by "..", which is checked to be the same.
 const keepOpen = 128
 
+// direntsSize is how much of a folder is asked for at one time, in bytes: some
+// 200 names. A larger buffer costs the walk of a container's writable folder, at
+// each gate, more than all the rest of it.
+const direntsSize = 8 << 10
+
 var (
 	errTooDeep  = fmt.Errorf("more than %d folders deep", MaxDepth)
 	errTooLong  = fmt.Errorf("path longer than %d bytes", MaxPath)
@@ -36,7 +41,7 @@ func (t *folderTree) Walk(ctx context.Context, visit func(Entry) error, unreadab
 		unix.Close(fd)
 		return fmt.Errorf("reading %s: %w", t.path, err)
 	}
-	w := &walker{folderTree: t, ctx: ctx, visit: visit, unreadable: unreadable, dirents: make([]byte, 64<<10), budget: namesBudget}
+	w := &walker{folderTree: t, ctx: ctx, visit: visit, unreadable: unreadable, dirents: make([]byte, direntsSize), budget: namesBudget}
 	root := &folder{fd: fd, dev: st.Dev, ino: st.Ino}
 	w.dev = st.Dev
 	w.mark(root)

@@ -157,6 +157,8 @@ func (f *diskFile) ReadAt(p []byte, off int64) (int, error) {
 	return total, nil
 }
 
+func (f *diskFile) Forward() bool { return false }
+
 func (f *diskFile) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

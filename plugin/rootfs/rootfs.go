@@ -68,6 +68,8 @@ type File interface {
 	// a hole of a sparse file, all that follows where holes are not known, and
 	// io.EOF when nothing but a hole follows.
 	NextData(off int64) (start, end int64, err error)
+	// Forward says that ReadAt of an offset that was passed is an error.
+	Forward() bool
 }
 
 // Tree is something with files.

@@ -206,6 +206,8 @@ func (f *tarFile) NextData(off int64) (int64, int64, error) {
 	return off, f.size, nil
 }
 
+func (f *tarFile) Forward() bool { return true }
+
 func (f *tarFile) Close() error {
 	f.closed = true
 	return nil

@@ -1,50 +1,89 @@
 // Package detect finds protected health information, personal data and secrets
-// in the bytes of one file. It knows no file system: the caller walks, opens
-// and reads, and hands each file over window by window. Detectors use the
-// standard library alone.
+// in the bytes of files and in the rows of tables. It knows no file system: the
+// caller walks, opens and reads, and fills a [Scan] with each file's bytes.
+// Detectors use the standard library alone.
 //
-// A [Detector] is a value with its documentation inside; its Open is asked for
-// every regular file and answers with a [Reader] when the file is of interest.
+// A [Detector] is a value with its documentation inside. A [Set] runs many of
+// them in one pass: a prefilter looks for the anchors of all at once, and a
+// detector's own code runs only near a hit. What a detector finds it gives to
+// its [Sink] as a [Record], which is scored in one place: who is identified,
+// and whether health is spoken of.
 package detect
 
-import (
-	"bytes"
-
-	"github.com/phigate/phigate/policy"
-)
+import "github.com/phigate/phigate/policy"
 
 // Version names this set of detectors. Facts that were gathered by another
 // version are gathered again; raise it with every change of what is found.
-const Version = "1"
+const Version = "2"
 
-// Detector is a check on one file's name or bytes.
+// Detector is a check on a file's name, its bytes or the rows of a table. One
+// of Open, Near and Table is set at least.
 type Detector struct {
 	policy.Info
-	// Open says from what is known before reading whether the file is of
-	// interest, and returns the state that will read it; nil: not of interest.
+	// Anchors are expressions of package prefilter: near a match there may be
+	// something to find. They should be rare in ordinary files.
+	Anchors []string
+	// Eager with Anchors: Open is asked at each file's beginning, too.
+	Eager bool
+	// Open says whether the file is of interest and returns the state that will
+	// read it; nil: not of interest. It is asked at the file's beginning where
+	// there are no anchors, else at each match while no reader is awake.
 	Open func(m Meta, s *Sink) Reader
+	// Near is called for each match, in order.
+	Near func(h Hit, s *Sink)
+	// Table says whether a table is of interest, by its name and columns.
+	Table func(m TableMeta, s *Sink) RowReader
+	// Many is the rule under which PHI is reported, instead of the detector's own,
+	// where one file is about ManyFrom people or more; ManyFrom 0: there is none.
+	Many     policy.Info
+	ManyFrom int
 }
 
-// Meta is what is known of a file before it is read.
+// Meta is what is known of a file when a detector is asked.
 type Meta struct {
-	Path string // absolute within the root; raw bytes
-	Size int64  // bytes
-	Head []byte // its first bytes, at most HeadBytes; valid during the call only
+	Path string // absolute within the root, raw bytes; "/opt/a.zip!b.csv" within a container
+	Size int64  // bytes; -1: not known, within a container
+	Head []byte // the first bytes, at most HeadBytes; valid during the call only
+	Hit  *Hit   // the match that asks; nil at the file's beginning
 }
 
-// HeadBytes is how much of a file's beginning detectors can ask for in Open.
+// HeadBytes is how much of a file's beginning detectors see in Meta.
 const HeadBytes = 4096
+
+// Hit is a match of an anchor, with what stands around it: NearBefore bytes
+// before and NearAfter after it, less at the file's ends. There a line end
+// stands that the file may not have, so that an anchor can ask for it.
+type Hit struct {
+	Meta   *Meta
+	Anchor int    // index into the detector's Anchors
+	Off    int64  // where the match begins; -1: at the line end before the file
+	Text   []byte // valid during the call only
+	At     int    // the match is Text[At:End]
+	End    int
+}
+
+// How much a detector sees before and after a match.
+const (
+	NearBefore = 1024
+	NearAfter  = 2048
+)
 
 // Reader reads one file, window by window, in order. It must hold no more than
 // a fixed amount of memory however long the file or a line of it is.
 type Reader interface {
 	// Window takes the next bytes. Data is valid during the call only. A gap
 	// between windows (Off greater than the end of the last) is a hole of a
-	// sparse file: zero bytes.
+	// sparse file or what passed while the reader slept. No byte comes twice.
 	Window(w Window)
 	// Close is called once, after the last window.
 	Close()
 }
+
+// Idler is a Reader of a detector with anchors that can sleep: it is asked after
+// each window, and true lets it sleep until the next match. A reader that is
+// opened or woken by a match gets the bytes from some way before it on, as far
+// as they are still held: at least 2 KiB.
+type Idler interface{ Idle() bool }
 
 // Window is a piece of a file.
 type Window struct {
@@ -52,85 +91,16 @@ type Window struct {
 	Data []byte
 }
 
-// Sink takes what a detector finds in one file. Detectors never hold the key
-// that makes fingerprints: they emit into a Sink.
-type Sink struct {
-	keyed    func(identity []byte) [16]byte
-	found    *policy.Finding
-	people   map[[16]byte]struct{}
-	records  int
-	overflow int
-	skipped  []policy.Skipped
+// TableMeta is what is known of a table with rows: of a database, a sheet.
+type TableMeta struct {
+	Path    string   // "/srv/a.db!patients"
+	Columns []string // empty: not known, the first row may be a header
 }
 
-// maxPeople bounds the distinct people that are told apart in one file; beyond
-// it each further record counts as a person.
-const maxPeople = 100_000
-
-// NewSink makes a sink for one detector and one file; keyed is an HMAC whose
-// key the caller keeps.
-func NewSink(keyed func(identity []byte) [16]byte) *Sink { return &Sink{keyed: keyed} }
-
-// Found reports a violation: what it is, without any matched value, and where
-// it begins. Only the first of a file is kept; the others are counted.
-func (s *Sink) Found(message string, offset int64) {
-	if s.found == nil {
-		s.found = &policy.Finding{Message: message, Where: policy.Where{Offset: offset}}
-	}
-	s.found.Count++
-}
-
-// Person counts the person that identity (an MRN with its assigner, an SSN, a
-// name with a date of birth; normalised) belongs to, once per file.
-func (s *Sink) Person(identity []byte) {
-	s.records++
-	if len(s.people) >= maxPeople {
-		s.overflow++
-		return
-	}
-	if s.people == nil {
-		s.people = make(map[[16]byte]struct{})
-	}
-	s.people[s.keyed(identity)] = struct{}{}
-}
-
-// Identity makes what Person takes of the parts that identify somebody; label
-// says of what kind they are: "mrn", "ssn". All detectors make it here, so that
-// one person is the same in each of their formats.
-func Identity(label string, parts ...[]byte) []byte {
-	key := []byte(label)
-	for _, part := range parts {
-		key = append(key, 0)
-		key = append(key, bytes.ToUpper(part)...)
-	}
-	return key
-}
-
-// Fingerprint marks the finding with a keyed HMAC of what was matched, so that
-// the same secret in two places can be recognised.
-func (s *Sink) Fingerprint(matched []byte) {
-	if s.found != nil && s.found.Fingerprint == "" {
-		sum := s.keyed(matched)
-		const digits = "0123456789abcdef"
-		out := make([]byte, 0, 32)
-		for _, b := range sum {
-			out = append(out, digits[b>>4], digits[b&15])
-		}
-		s.found.Fingerprint = string(out)
-	}
-}
-
-// Skip reports something in the file that could not be understood.
-func (s *Sink) Skip(reason string) {
-	s.skipped = append(s.skipped, policy.Skipped{Reason: reason, Kind: policy.Unscannable})
-}
-
-// Result is what one detector found in one file: a finding without rule and
-// path, or nil, and what it could not understand.
-func (s *Sink) Result() (*policy.Finding, []policy.Skipped) {
-	if s.found != nil {
-		n := len(s.people)
-		s.found.Individuals = policy.Individuals{Low: n, Point: n + s.overflow, High: n + s.overflow}
-	}
-	return s.found, s.skipped
+// RowReader reads one table, in bounded memory.
+type RowReader interface {
+	// Row takes the next row, counted from 0; the cells are valid during the call
+	// only. False: no more are wanted.
+	Row(n int64, cells [][]byte) bool
+	Close()
 }

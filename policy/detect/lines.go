@@ -1,53 +1,8 @@
 package detect
 
-import (
-	"bytes"
-	"unicode/utf16"
-	"unicode/utf8"
-)
+import "bytes"
 
-// Encoding is how the bytes of a text file make characters.
-type Encoding uint8
-
-const (
-	UTF8 Encoding = iota // or any other superset of ASCII
-	UTF16LE
-	UTF16BE
-)
-
-// EncodingOf tells the encoding from a file's first bytes: by its byte order
-// mark, or, without one, by text whose every other byte is zero.
-func EncodingOf(head []byte) Encoding {
-	switch {
-	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
-		return UTF16LE
-	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
-		return UTF16BE
-	case alternate(head, 0):
-		return UTF16LE
-	case alternate(head, 1):
-		return UTF16BE
-	}
-	return UTF8
-}
-
-// alternate says whether the bytes at text, text+2, ... are printable ASCII and
-// those between are zero, for at least 32 characters.
-func alternate(head []byte, text int) bool {
-	const characters = 32
-	if len(head) < 2*characters {
-		return false
-	}
-	for i := 0; i < 2*characters; i += 2 {
-		c := head[i+text]
-		if head[i+1-text] != 0 || c >= 0x7F || c < ' ' && c != '\t' && c != '\r' && c != '\n' {
-			return false
-		}
-	}
-	return true
-}
-
-// Line is one line of a text file, as UTF-8.
+// Line is one line of a text file.
 type Line struct {
 	Off  int64  // of its first byte in the file
 	Text []byte // without its end; valid during the call only
@@ -57,7 +12,6 @@ type Line struct {
 // Lines cuts the windows of a file into lines. A line ends at CR, LF, CRLF, the
 // end of the file or a hole. It holds at most one line, of at most the bound.
 type Lines struct {
-	enc  Encoding
 	max  int
 	emit func(Line)
 	ends []byte // the bytes that end a line
@@ -68,17 +22,13 @@ type Lines struct {
 	held  []byte // the current line as far as earlier windows had it
 	cut   bool
 	cr    bool // the last line ended with a CR: an LF right after it is the same end
-
-	unit  [2]byte // a UTF-16 unit whose second byte is in the next window
-	units int
-	high  rune // a high surrogate that waits for its other half
 }
 
 // NewLines makes a splitter that calls emit for each line, with at most limit
 // bytes of it. A byte order mark at the file's beginning is taken off. The
 // bytes more, at most two, end a line as CR and LF do.
-func NewLines(enc Encoding, limit int, emit func(Line), more ...byte) *Lines {
-	return &Lines{enc: enc, max: limit, emit: emit, ends: append([]byte{'\n', '\r'}, more...)}
+func NewLines(limit int, emit func(Line), more ...byte) *Lines {
+	return &Lines{max: limit, emit: emit, ends: append([]byte{'\n', '\r'}, more...)}
 }
 
 // Window takes the next bytes.
@@ -91,11 +41,7 @@ func (l *Lines) Window(w Window) {
 		l.start = w.Off
 	}
 	l.next = w.Off + int64(len(w.Data))
-	if l.enc == UTF8 {
-		l.narrow(w)
-	} else {
-		l.wide(w)
-	}
+	l.split(w)
 }
 
 // Close ends the last line.
@@ -103,7 +49,7 @@ func (l *Lines) Close() {
 	if len(l.held) > 0 || l.cut {
 		l.end(nil)
 	}
-	l.cr, l.units, l.high = false, 0, 0
+	l.cr = false
 }
 
 // Held is the beginning of the line whose end has not been seen.
@@ -112,10 +58,11 @@ func (l *Lines) Held() []byte { return l.held }
 // Reset forgets the line whose end has not been seen; the next window may
 // begin anywhere.
 func (l *Lines) Reset() {
-	*l = Lines{enc: l.enc, max: l.max, emit: l.emit, ends: l.ends, held: l.held[:0]}
+	*l = Lines{max: l.max, emit: l.emit, ends: l.ends, held: l.held[:0]}
 }
 
-func (l *Lines) narrow(w Window) {
+// split finds the lines' ends.
+func (l *Lines) split(w Window) {
 	var found [4]int // where the next of each end is
 	for i := range found {
 		found[i] = -1
@@ -159,48 +106,6 @@ func nextByte(data []byte, b byte, pos, last int) int {
 	return len(data)
 }
 
-// wide decodes UTF-16.
-func (l *Lines) wide(w Window) {
-	for i, b := range w.Data {
-		l.unit[l.units] = b
-		if l.units++; l.units < 2 {
-			continue
-		}
-		l.units = 0
-		r := rune(l.unit[0]) | rune(l.unit[1])<<8
-		if l.enc == UTF16BE {
-			r = rune(l.unit[0])<<8 | rune(l.unit[1])
-		}
-		l.rune(r, w.Off+int64(i)+1)
-	}
-}
-
-// rune takes one UTF-16 unit; after is the offset of the next.
-func (l *Lines) rune(r rune, after int64) {
-	if l.cr {
-		l.cr = false
-		if r == '\n' {
-			l.start = after
-			return
-		}
-	}
-	if r < utf8.RuneSelf && bytes.IndexByte(l.ends, byte(r)) >= 0 {
-		l.end(nil)
-		l.cr, l.start = r == '\r', after
-		return
-	}
-	if utf16.IsSurrogate(r) {
-		if l.high == 0 {
-			l.high = r
-			return
-		}
-		r = utf16.DecodeRune(l.high, r)
-	}
-	l.high = 0
-	var buf [utf8.UTFMax]byte
-	l.hold(buf[:utf8.EncodeRune(buf[:], r)])
-}
-
 // hold keeps a piece of a line until its end is seen.
 func (l *Lines) hold(piece []byte) {
 	if room := l.max - len(l.held); len(piece) > room {
@@ -220,5 +125,5 @@ func (l *Lines) end(piece []byte) {
 		text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 	}
 	l.emit(Line{Off: l.start, Text: text, Cut: l.cut})
-	l.held, l.cut, l.high = l.held[:0], false, 0
+	l.held, l.cut = l.held[:0], false
 }

@@ -90,7 +90,7 @@ func TestDocker(t *testing.T) {
 			if v.Runtime != "docker" || v.Image != plain || v.Gate != policy.GateWrapper || v.Verdict != policy.Allow || len(v.Skipped)+len(v.Deferred) > 0 || v.Coverage.Files == 0 {
 				t.Errorf("got %+v", v)
 			}
-			d.refuses("people", people, nil, "phigate: blocked people: patient table in image file /data/patients.csv", "[phi-table, ")
+			d.refuses("people", people, nil, "phigate: blocked people: ", " in image file /data/patients.csv", "[phi-table, ")
 			d.refuses("root", plain, []string{"--privileged"}, "phigate: blocked root: ", "[privileged, ")
 
 			// What is copied into a container before it starts.

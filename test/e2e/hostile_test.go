@@ -185,7 +185,13 @@ func TestHostileImages(t *testing.T) {
 			r.must(f.Truncate(1 << 40))
 			r.must(f.Close())
 		}, images.Files{"/srv/hole": {}, "/srv/island.txt": {}, "/srv/z.txt": people})
-		r.refuse(pod, sleeps(image), "phi-table", "/srv/z.txt")
+		r.refuse(pod, sleeps(image), "phi-table")
+		found := r.found("phi-table")
+		for _, path := range []string{"/srv/island.txt", "/srv/z.txt"} {
+			if _, ok := found[path]; !ok {
+				t.Errorf("the people in %s were not found", path)
+			}
+		}
 	})
 
 	t.Run("memory", func(t *testing.T) { r.in(t).frugal() })

@@ -190,7 +190,7 @@ func TestCtr(t *testing.T) {
 	if d.Runtime != "ctr" || d.Image != plain || d.ImageDigest == "" || len(d.Deferred) > 0 || len(d.Skipped) > 0 || d.Coverage.Files == 0 {
 		t.Errorf("got decision %+v; want ctr's, of %s, with nothing deferred or skipped", d, plain)
 	}
-	answer := w.stopped(says("people", people), "phigate: blocked people: patient table in image file /data/patients.csv (~12 people) [phi-table, 45 CFR 164.312(a)(1)]")
+	answer := w.stopped(says("people", people), "phigate: blocked people: ", " in image file /data/patients.csv (~12 people) [phi-table, 45 CFR 164.312(a)(1)]")
 	w.contains(answer, fmt.Sprintf("see: phigate decisions %d", w.only("people", policy.GateWrapper, policy.Block).Seq))
 	w.stopped(says("root", plain, "--privileged"), "phigate: blocked root: ", "[privileged, ")
 	w.stopped(says("socket", plain, "--mount", "type=bind,src="+w.node.Address+",dst=/c.sock,options=rbind:rw"), "[runtime-socket-mounted, ")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 )
 
@@ -22,6 +23,7 @@ type options struct {
 	before, after []byte
 	padded, wide  bool
 	people        int
+	rule          string
 }
 
 // Secrets are the sample's sensitive values. No piece of five bytes or more
@@ -40,25 +42,32 @@ func UTF16() Option { return func(o *options) { o.wide = true } }
 // People is how many people the sample is about.
 func People(n int) Option { return func(o *options) { o.people = n } }
 
+// Rule is the rule under which the sample is reported when it is not the
+// detector's own.
+func Rule(id string) Option { return func(o *options) { o.rule = id } }
+
 // Accept runs the tests that every detector must pass. The detector must find
 // something in the sample; failures never print any of it.
 func Accept(t *testing.T, d detect.Detector, sample []byte, path string, opts ...Option) {
 	t.Helper()
-	var o options
+	o := options{rule: d.ID}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	a := &acceptance{detector: d, sample: sample, path: path, options: o}
-	if a.want = Run(d, path, sample); a.want.Finding == nil {
-		t.Fatalf("%s: nothing found in the sample", d.ID)
+	a := &acceptance{detector: d, scan: scanOf(d), sample: sample, path: path, options: o}
+	a.want = a.run(sample)
+	found := a.want.Of(o.rule)
+	if found == nil {
+		t.Fatalf("%s: nothing found in the sample under rule %s", d.ID, o.rule)
 	}
-	if got := a.want.Finding.Individuals.Point; got != o.people {
+	if got := found.Individuals.Point; got != o.people {
 		t.Errorf("%s: %d people, want %d", d.ID, got, o.people)
 	}
 	t.Run("split", a.split)
 	t.Run("windows", a.windows)
 	t.Run("truncation", a.truncation)
 	t.Run("padding", a.padding)
+	t.Run("seams", a.seams)
 	t.Run("hole", a.hole)
 	t.Run("huge_line", a.hugeLine)
 	t.Run("empty", a.empty)
@@ -70,10 +79,21 @@ func Accept(t *testing.T, d detect.Detector, sample []byte, path string, opts ..
 type acceptance struct {
 	options
 	detector detect.Detector
+	scan     *detect.Scan // one for all runs, so that what lingers shows
 	sample   []byte
 	path     string
 	want     Result
 }
+
+// run gives the detector a file in pieces of the given sizes.
+func (a *acceptance) run(content []byte, sizes ...int) Result {
+	return run(a.scan, a.path, content, sizes...)
+}
+
+// most is how many positions of a sample are tried, evenly spread in long ones.
+const most = 500
+
+func stride(positions int) int { return 1 + positions/most }
 
 // same compares with what was found in one window.
 func (a *acceptance) same(t *testing.T, got Result, how string, at int) bool {
@@ -85,10 +105,10 @@ func (a *acceptance) same(t *testing.T, got Result, how string, at int) bool {
 	return true
 }
 
-// split cuts the sample in two at every position.
+// split cuts the sample in two.
 func (a *acceptance) split(t *testing.T) {
-	for i := 1; i < len(a.sample); i++ {
-		if !a.same(t, Run(a.detector, a.path, a.sample, i, len(a.sample)), "a split at", i) {
+	for i := 1; i < len(a.sample); i += stride(len(a.sample)) {
+		if !a.same(t, a.run(a.sample, i, len(a.sample)), "a split at", i) {
 			return
 		}
 	}
@@ -97,7 +117,7 @@ func (a *acceptance) split(t *testing.T) {
 // windows cuts the sample in many, of one size and of random sizes.
 func (a *acceptance) windows(t *testing.T) {
 	for size := 1; size <= 64; size++ {
-		if !a.same(t, Run(a.detector, a.path, a.sample, size), "windows of", size) {
+		if !a.same(t, a.run(a.sample, size), "windows of", size) {
 			return
 		}
 	}
@@ -107,41 +127,66 @@ func (a *acceptance) windows(t *testing.T) {
 		for i := range sizes {
 			sizes[i] = 1 + random.IntN(1+len(a.sample)/2)
 		}
-		if !a.same(t, Run(a.detector, a.path, a.sample, sizes...), "random windows, round", round) {
+		if !a.same(t, a.run(a.sample, sizes...), "random windows, round", round) {
 			return
 		}
 	}
 }
 
-// truncation cuts the sample off at every position: it may find less and must
-// not find more, nor panic.
+// truncation cuts the sample off: it may find less and must not find more, nor
+// panic.
 func (a *acceptance) truncation(t *testing.T) {
-	for i := range a.sample {
-		got := Run(a.detector, a.path, a.sample[:i], 7)
-		if got.Finding != nil && got.Finding.Count > a.want.Finding.Count {
-			t.Fatalf("%s: %d findings in the first %d bytes, %d in all", a.detector.ID, got.Finding.Count, i, a.want.Finding.Count)
+	all := a.want.Of(a.rule).Count
+	for i := 0; i < len(a.sample); i += stride(len(a.sample)) {
+		got := a.run(a.sample[:i], 7)
+		if found := got.Of(a.rule); found != nil && found.Count > all {
+			t.Fatalf("%s: %d findings in the first %d bytes, %d in all", a.detector.ID, found.Count, i, all)
 		}
 	}
 }
 
 func (a *acceptance) padding(t *testing.T) {
+	if a.padded {
+		a.moved(t, a.before)
+	}
+}
+
+// seams puts the sample across the edge of a Scan's buffer.
+func (a *acceptance) seams(t *testing.T) {
 	if !a.padded {
 		return
 	}
-	content := bytes.Join([][]byte{a.before, a.sample, a.after}, nil)
-	want := *a.want.Finding
-	want.Where.Offset += int64(len(a.before))
-	got := Run(a.detector, a.path, content, 1000)
-	if diff := cmp.Diff(&want, got.Finding); diff != "" {
-		t.Errorf("%s: padding changes the result (-want +got):\n%s", a.detector.ID, diff)
+	const edge = blockBytes + blockBytes/2 // some edge is in there, at each step another byte at it
+	first, last := edge-len(a.sample)-len(a.before), edge+100
+	for n := first; n < last && !t.Failed(); n += stride(last - first) {
+		a.moved(t, append(bytes.Repeat([]byte{'\n'}, max(0, n)), a.before...))
+	}
+}
+
+// moved wants the same found behind other bytes, at other offsets.
+func (a *acceptance) moved(t *testing.T, before []byte) {
+	t.Helper()
+	content := bytes.Join([][]byte{before, a.sample, a.after}, nil)
+	var want []policy.Finding
+	for _, f := range a.want.Findings {
+		f.Where.Offset += int64(len(before))
+		want = append(want, f)
+	}
+	got := a.run(content, 1000)
+	if diff := cmp.Diff(want, got.Findings); diff != "" {
+		t.Errorf("%s: %d bytes before the sample change the result (-want +got):\n%s", a.detector.ID, len(before), diff)
 	}
 }
 
 // hole puts a hole of a terabyte after the sample: what is before it counts.
 func (a *acceptance) hole(t *testing.T) {
 	const far = 1 << 40
-	got := RunWindows(a.detector, a.path, far+1, []detect.Window{{Data: a.sample}, {Off: far, Data: []byte("\n")}})
-	if diff := cmp.Diff(a.want.Finding, got.Finding); diff != "" {
+	c := scanOf(a.detector)
+	c.Open(a.path, far+1)
+	write(c, a.sample)
+	c.Hole(far - int64(len(a.sample)))
+	write(c, []byte{'\n'})
+	if diff := cmp.Diff(a.want.Findings, c.Close().Findings); diff != "" {
 		t.Errorf("%s: a hole behind the sample changes the result (-want +got):\n%s", a.detector.ID, diff)
 	}
 }
@@ -157,23 +202,19 @@ const (
 func (a *acceptance) hugeLine(t *testing.T) {
 	for name, start := range map[string][]byte{"whole": a.sample, "half": a.sample[:len(a.sample)/2], "none": []byte("a")} {
 		line := bytes.Repeat([]byte(`a,"b`), hugeWindow/4)
-		sink := detect.NewSink(keyed)
-		reader := a.detector.Open(detect.Meta{Path: a.path, Size: hugeBytes, Head: start[:min(len(start), detect.HeadBytes)]}, sink)
-		if reader == nil {
-			continue
-		}
+		c := scanOf(a.detector)
 		before := heap()
-		reader.Window(detect.Window{Data: start})
+		c.Open(a.path, hugeBytes)
+		write(c, start)
 		for off := 0; off < hugeBytes; off += hugeWindow {
-			reader.Window(detect.Window{Off: int64(len(start) + off), Data: line})
+			c.Write(line)
 			if off%(hugeBytes/8) == 0 {
 				if grown := int64(heap()) - int64(before); grown > memoryBound {
 					t.Fatalf("%s: %s sample and %d bytes of a line hold %d bytes of memory", a.detector.ID, name, off, grown)
 				}
 			}
 		}
-		reader.Close()
-		if finding, _ := sink.Result(); name == "whole" && finding == nil {
+		if found := c.Close().Findings; name == "whole" && len(found) == 0 {
 			t.Errorf("%s: a huge line behind the sample hides it", a.detector.ID)
 		}
 	}
@@ -188,7 +229,7 @@ func heap() uint64 {
 }
 
 func (a *acceptance) empty(t *testing.T) {
-	if got := Run(a.detector, a.path, nil); got.Finding != nil || got.Skipped != nil {
+	if got := a.run(nil); got.Findings != nil || got.Skipped != nil {
 		t.Errorf("%s: something found in an empty file", a.detector.ID)
 	}
 }
@@ -201,7 +242,7 @@ func (a *acceptance) noise(t *testing.T) {
 		for i := range noise {
 			noise[i] = byte(random.Uint32())
 		}
-		if got := Run(a.detector, a.path, noise, 977); got.Finding != nil {
+		if got := a.run(noise, 977); len(got.Findings) > 0 {
 			t.Fatalf("%s: something found in noise, round %d", a.detector.ID, round)
 		}
 		for i := 0; i < len(noise); {
@@ -209,7 +250,7 @@ func (a *acceptance) noise(t *testing.T) {
 			i += copy(noise[i:], a.sample[from:min(len(a.sample), from+random.IntN(40))])
 			i++
 		}
-		Run(a.detector, a.path, noise, 977)
+		a.run(noise, 977)
 	}
 }
 
@@ -224,8 +265,8 @@ func (a *acceptance) utf16(t *testing.T) {
 			content = append(content, unit[order[0]], unit[order[1]])
 		}
 		for _, size := range []int{len(content), 1, 7} {
-			got := Run(a.detector, a.path, content, size)
-			if got.Finding == nil || got.Finding.Count != a.want.Finding.Count || got.Finding.Individuals != a.want.Finding.Individuals {
+			got, want := a.run(content, size).Of(a.rule), a.want.Of(a.rule)
+			if got == nil || got.Count != want.Count || got.Individuals != want.Individuals {
 				t.Errorf("%s: UTF-16 %s in windows of %d bytes is judged otherwise", a.detector.ID, name, size)
 			}
 		}

@@ -1,10 +1,11 @@
 // Package detecttest proves detectors: [Accept] gives each the tests that all
-// must pass, [Run] runs one over bytes.
+// must pass, [Run] runs one over bytes, [Rows] over a table.
 package detecttest
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
@@ -12,59 +13,82 @@ import (
 
 // Result is what a detector found in one file.
 type Result struct {
-	Finding *policy.Finding
-	Skipped []policy.Skipped
+	Findings []policy.Finding
+	Skipped  []policy.Skipped
 }
 
-// Run gives the detector a file in windows of the given sizes, in turn; without
-// sizes in one window.
+// Of is the finding of a rule, nil without one.
+func (r Result) Of(rule string) *policy.Finding {
+	for i := range r.Findings {
+		if r.Findings[i].Rule == rule {
+			return &r.Findings[i]
+		}
+	}
+	return nil
+}
+
+// blockBytes is the smallest buffer of a Scan, so that much crosses its edges.
+const blockBytes = 8 << 10
+
+// Run gives the detector a file in pieces of the given sizes, in turn; without
+// sizes in one piece.
 func Run(d detect.Detector, path string, content []byte, sizes ...int) Result {
-	if len(sizes) == 0 {
-		sizes = []int{len(content)}
-	}
-	var windows []detect.Window
-	for off, i := 0, 0; off < len(content); i++ {
-		n := min(max(1, sizes[i%len(sizes)]), len(content)-off)
-		windows = append(windows, detect.Window{Off: int64(off), Data: content[off : off+n]})
-		off += n
-	}
-	return RunWindows(d, path, int64(len(content)), windows)
+	return run(scanOf(d), path, content, sizes...)
 }
 
-// RunWindows gives the detector a file of the given size in these windows. Each
-// is overwritten after its call, since a reader may not keep it.
-func RunWindows(d detect.Detector, path string, size int64, windows []detect.Window) Result {
-	sink := detect.NewSink(keyed)
-	meta := detect.Meta{Path: path, Size: size, Head: head(windows)}
-	reader := d.Open(meta, sink)
-	clear(meta.Head)
-	if reader == nil {
+func run(c *detect.Scan, path string, content []byte, sizes ...int) Result {
+	c.Open(path, int64(len(content)))
+	if len(sizes) == 0 {
+		sizes = []int{max(1, len(content))}
+	}
+	for i := 0; len(content) > 0; i++ {
+		n := min(max(1, sizes[i%len(sizes)]), len(content))
+		write(c, content[:n])
+		content = content[n:]
+	}
+	return resultOf(c.Close())
+}
+
+// Rows gives the detector a table.
+func Rows(d detect.Detector, path string, columns []string, rows [][]string) Result {
+	c := scanOf(d)
+	if !c.OpenTable(path, columns) {
 		return Result{}
 	}
-	for _, w := range windows {
-		data := append([]byte(nil), w.Data...)
-		reader.Window(detect.Window{Off: w.Off, Data: data})
-		clear(data)
-	}
-	reader.Close()
-	finding, skipped := sink.Result()
-	return Result{finding, skipped}
-}
-
-// head is the file's beginning, with zeros where it has holes.
-func head(windows []detect.Window) []byte {
-	out := make([]byte, 0, detect.HeadBytes)
-	for _, w := range windows {
-		if w.Off >= detect.HeadBytes {
+	for _, row := range rows {
+		cells := make([][]byte, len(row))
+		for i, cell := range row {
+			cells[i] = []byte(cell)
+		}
+		more := c.Row(cells)
+		for _, cell := range cells {
+			clear(cell) // a reader may not keep it
+		}
+		if !more {
 			break
 		}
-		for int64(len(out)) < w.Off {
-			out = append(out, 0)
-		}
-		out = append(out, w.Data[:min(len(w.Data), detect.HeadBytes-len(out))]...)
 	}
-	return out
+	return resultOf(c.CloseTable())
 }
+
+// write overwrites each piece after it was taken, since nobody may keep it.
+func write(c *detect.Scan, content []byte) {
+	piece := append([]byte(nil), content...)
+	c.Write(piece)
+	clear(piece)
+}
+
+// scanOf panics when the detector's anchors cannot be compiled.
+func scanOf(d detect.Detector) *detect.Scan {
+	set, err := detect.NewSet([]detect.Detector{d})
+	if err != nil {
+		panic(fmt.Sprintf("detecttest: %v", err))
+	}
+	set.Block = blockBytes
+	return set.NewScan(keyed)
+}
+
+func resultOf(r detect.Result) Result { return Result{Findings: r.Findings, Skipped: r.Skipped} }
 
 // keyed makes fingerprints under a key that is no secret.
 func keyed(identity []byte) [16]byte {

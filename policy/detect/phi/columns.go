@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// kind is what the values of a column say about a person.
+// kind is what the values of a column, of a key or behind a label say about a
+// person. The dictionaries of this file serve tables, dumps, JSON, XML and text.
 type kind uint8
 
 const (
 	other kind = iota
-	last
-	first
-	full
-	name // "name" alone: could be anything's
+	lastName
+	firstName
+	fullName
+	anyName // "name" alone: could be anything's
 	dob
 	birthYear
 	birthMonth
@@ -23,15 +24,27 @@ const (
 	mrn
 	mbi
 	plan // an identifier within a health plan
-	contact
+	phone
+	email
+	street
+	account
+	license
+	vehicle
+	device
+	subject // tells rows of one person from those of others, and not who it is
+	visit   // tells visits apart
+	code    // of any system: its values say whether it is health care's
 	dx
+	kinds // how many there are
 )
 
 // column is what a header cell says.
 type column struct {
 	kind     kind
 	context  int  // how much it speaks of health: 2 suffices, see PHI context scoring
+	patient  bool // it speaks of a patient by this word
 	provider bool // of those who treat, not of those who are treated
+	stranger bool // of someone else
 }
 
 // maxHeader bounds the bytes of a header cell.
@@ -60,13 +73,13 @@ func classify(cell []byte) column {
 	joined := strings.Join(words, "")
 	var c column
 	for _, w := range words {
-		switch person(w) {
+		switch whoseWord(w) {
 		case patientWord:
-			c.context = 2
+			c.context, c.patient = 2, true
 		case providerWord:
 			c.context, c.provider = 1, true
 		case strangerWord:
-			return column{}
+			return column{stranger: true}
 		}
 	}
 	if c.provider {
@@ -88,15 +101,15 @@ func kindOf(key string) kind {
 	switch key {
 	case "last", "lname", "lastname", "lastnm", "lstnm", "surname", "family", "familyname", "ptlast", "mbrlstnm", "patlname", "namelast",
 		"lastname1", "paternallastname", "nachname", "nom", "nomdefamille", "apellido", "apellidos", "cognome":
-		return last
+		return lastName
 	case "first", "fname", "firstname", "firstnm", "frstnm", "given", "givenname", "forename", "ptfirst", "mbrfstnm", "patfname", "namefirst",
 		"vorname", "prenom", "nombre":
-		return first
+		return firstName
 	case "full", "fullname", "patient", "patientname", "patname", "ptname", "membername", "mbrname", "subscribername", "beneficiaryname",
 		"residentname", "insuredname", "lastfirst", "lastnamefirstname", "patnm":
-		return full
+		return fullName
 	case "name", "nm", "personname", "displayname":
-		return name
+		return anyName
 	case "dob", "birthdate", "dateofbirth", "brthdt", "bday", "birthdt", "datebirth", "birthday", "dobdt", "dobdate", "brthdate", "birthdatetime",
 		"birth", "born", "bdate", "geburtsdatum", "datedenaissance", "datenaissance", "fechanacimiento", "fechadenacimiento":
 		return dob
@@ -118,9 +131,30 @@ func kindOf(key string) kind {
 	case "memberid", "memberno", "membernumber", "mbrid", "subscriberid", "subscriberno", "policyno", "policynumber", "medicaidid",
 		"medicaidno", "medicaidnumber", "healthplanid", "insuranceid", "healthcardnumber", "healthcard":
 		return plan
-	case "phone", "phoneno", "phonenumber", "phonenum", "homephone", "cell", "cellphone", "mobile", "mobilephone", "telephone", "tel", "email",
-		"emailaddress", "emailaddr", "phone1", "phonehome", "fax":
-		return contact
+	case "phone", "phoneno", "phonenumber", "phonenum", "homephone", "cell", "cellphone", "mobile", "mobilephone", "telephone", "tel", "phone1",
+		"phonehome", "fax", "faxno", "faxnumber", "homephonenumber", "cellphonenumber", "phonecell":
+		return phone
+	case "email", "emailaddress", "emailaddr", "mail", "emailid":
+		return email
+	case "street", "streetaddress", "address", "address1", "addressline1", "addr", "addr1", "addressline", "homeaddress", "mailingaddress", "street1",
+		"residentialaddress", "line1":
+		return street
+	case "accountno", "accountnumber", "acctno", "acctnum", "acctnumber", "patientaccount", "patientaccountnumber", "cardno", "cardnumber",
+		"creditcard", "creditcardnumber", "bankaccount", "iban", "ccnumber":
+		return account
+	case "drivers", "driverslicense", "driverlicense", "driverslicensenumber", "driverslicenseno", "licenseno", "licensenumber", "dlnumber", "passport",
+		"passportno", "passportnumber", "dlno":
+		return license
+	case "vin", "vehicleid", "licenseplate", "vehicleidentificationnumber":
+		return vehicle
+	case "udi", "deviceid", "deviceserial", "deviceserialnumber", "implantserial":
+		return device
+	case "patientnum", "personid", "subjectid", "studyid", "subject", "usubjid", "subjid", "participantid", "patientkey", "patientuuid", "patientguid", "patkey":
+		return subject
+	case "encounter", "encounterid", "visitid", "encounternum":
+		return visit
+	case "code", "conceptcd", "conceptcode", "snomed", "snomedcode", "loinc", "loinccode", "ndc", "ndccode", "procedurecode", "medicationcode":
+		return code
 	case "dx", "dx1", "diag", "icd", "icd9", "icd10", "icd10cm", "icd9cm", "diagnosis", "diagnoses", "diagnosiscode", "diagcode", "dxcode",
 		"icdcode", "icd10code", "icd9code", "primarydiagnosis", "primarydx", "admittingdiagnosis", "principaldiagnosis", "diagnose", "prob",
 		"problem", "condition", "conditions", "problems":
@@ -135,7 +169,7 @@ func withoutOwner(words []string) string {
 	for len(words) > 1 {
 		switch words[0] {
 		case "patient", "pt", "pat", "member", "mbr", "subscriber", "insured", "person", "client", "resident", "bene", "beneficiary",
-			"demographic", "participant", "subject", "clm", "claim", "legal", "primary", "home", "current":
+			"demographic", "participant", "subject", "clm", "claim", "legal", "primary", "home", "current", "customer", "user":
 			words = words[1:]
 			continue
 		}
@@ -158,8 +192,10 @@ func kindOfWords(words []string) kind {
 			return mbi
 		case "dx", "icd", "icd9", "icd10", "diagnosis", "diagnoses":
 			return dx
-		case "phone", "email":
-			return contact
+		case "phone":
+			return phone
+		case "email":
+			return email
 		}
 		if i == 0 {
 			continue
@@ -170,9 +206,9 @@ func kindOfWords(words []string) kind {
 				return dob
 			}
 		case "last name", "family name":
-			return last
+			return lastName
 		case "first name", "given name":
-			return first
+			return firstName
 		case "social security":
 			return ssn
 		case "medical record", "hospital number", "chart number":
@@ -192,7 +228,7 @@ const (
 	strangerWord       // someone else: kin, staff, who pays
 )
 
-func person(word string) whose {
+func whoseWord(word string) whose {
 	switch word {
 	case "patient", "patients":
 		return patientWord
@@ -239,6 +275,9 @@ func healthOf(k kind, words []string, joined string) int {
 	case "admitdate", "admitdt", "dischargedate", "dischargedt", "visitdate", "visitid", "visitdt", "visitno", "admissiondate":
 		return 1
 	}
+	if strings.HasSuffix(joined, "conceptid") { // OMOP's vocabulary
+		return 1
+	}
 	return 0
 }
 
@@ -283,6 +322,25 @@ func words(s string) []string {
 	}
 	flush(len(s))
 	return out
+}
+
+// context is what a path or a table's name says of the records below it.
+type context struct {
+	weight  int  // of health, at most 2
+	patient bool // its last part names patients
+	joins   bool // other tables may speak of the same people
+}
+
+// contextOfPath reads a path, and the name of a table in the file.
+func contextOfPath(path, table string) context {
+	c := context{weight: min(enoughContext, pathContext(path)+pathContext(table))}
+	if table == "" {
+		table = path[strings.LastIndexAny(path, "/!")+1:]
+	}
+	for _, w := range words(table) {
+		c.patient = c.patient || whoseWord(w) == patientWord
+	}
+	return c
 }
 
 // pathContext weighs what a path says of health: whole words only, so that

@@ -4,61 +4,53 @@ import (
 	"bytes"
 
 	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/identifier"
 )
 
 // minRows is how many rows a table without a header needs.
 const minRows = 3
 
+// rowsOf calls visit for each row of a sample; it may be called more than once.
+type rowsOf func(visit func(cells [][]byte))
+
 // headerless types the columns of a table by its first rows: a column is what
 // nine tenths of its values are. It answers nil unless there are three typed
-// columns, among them one of a diagnosis and what identifies a person.
-func headerless(sample *joined, path int) *layout {
-	if len(sample.lines) < minRows {
-		return nil
-	}
-	var best *layout
-	for i := range len(delimiters) {
-		l := guess(sample, delimiters[i], path)
-		if l != nil && (best == nil || len(l.columns) > len(best.columns)) {
-			best = l
+// columns, among them one of codes of diagnoses and what identifies a person.
+func headerless(rows rowsOf, delim byte, table context) *layout {
+	total, width := 0, 0
+	rows(func(cells [][]byte) {
+		if total == 0 {
+			width = len(cells)
 		}
-	}
-	return best
-}
-
-// census counts what the values of one column can be.
-type census struct {
-	filled, ssn, mbi, date, name, code, contact int
-	low, high                                   int             // years
-	distinct                                    map[string]bool // names
-}
-
-func guess(sample *joined, delim byte, path int) *layout {
-	var first []byte
-	sample.each(func(l detect.Line) {
-		if first == nil {
-			first = l.Text
-		}
+		total++
 	})
-	cells, _ := split(first, delim, nil)
-	if len(cells) < 3 {
+	if total < minRows || width < 3 || width > maxColumns {
 		return nil
 	}
-	columns, rows := make([]census, len(cells)), 0
-	sample.each(func(l detect.Line) {
-		if cells, _ = split(l.Text, delim, cells[:0]); len(cells) != len(columns) {
+	columns, even := make([]census, width), 0
+	rows(func(cells [][]byte) {
+		if len(cells) != width {
 			return
 		}
-		rows++
+		even++
 		for i, v := range cells {
 			columns[i].add(v)
 		}
 	})
-	if rows < minRows || rows*10 < len(sample.lines)*8 {
+	if even < minRows || even*10 < total*8 {
 		return nil
 	}
-	l := &layout{delim: delim, cells: len(columns), context: path}
+	l := &layout{delim: delim, cells: width, weight: table.weight, patient: table.patient}
 	return l.fill(columns)
+}
+
+// census counts what the values of one column can be.
+type census struct {
+	filled, ssn, mbi, date, name, code, phone, email int
+
+	low, high int             // years
+	distinct  map[string]bool // names
+	pairs     int             // of them with a blank
 }
 
 func (c *census) add(v []byte) {
@@ -66,39 +58,49 @@ func (c *census) add(v []byte) {
 		return
 	}
 	c.filled++
-	switch d, isDate := validDate(v); {
-	case dashedSSN(v):
+	if identifier.DashedSSN(v).OK() {
 		c.ssn++
-	case validMBI(v) != nil:
+		return
+	}
+	if _, ok := identifier.MBI(v); ok {
 		c.mbi++
-	case isDate:
-		if c.date++; c.low == 0 || d.year < c.low {
-			c.low = d.year
+		return
+	}
+	if d, ok := identifier.BirthDate(v); ok {
+		if c.date++; c.low == 0 || d.Year < c.low {
+			c.low = d.Year
 		}
-		c.high = max(c.high, d.year)
-	case validICD10(v):
+		c.high = max(c.high, d.Year)
+		return
+	}
+	switch {
+	case identifier.DottedICD10(v), undotted(v):
 		c.code++
-	case validContact(v):
-		c.contact++
-	case properName(v):
+	case identifier.Email(v).OK():
+		c.email++
+	case identifier.FormattedPhone(v).OK():
+		c.phone++
+	case identifier.ProperName(v):
 		if c.name++; c.distinct == nil {
 			c.distinct = map[string]bool{}
 		}
 		c.distinct[string(v)] = true
+		if bytes.IndexByte(v, ' ') > 0 {
+			c.pairs++
+		}
 	}
 }
 
-// properName is a value that begins with a capital and is a name's length.
-func properName(v []byte) bool {
-	return v[0] >= 'A' && v[0] <= 'Z' && len(v) <= 40 && bytes.Count(v, []byte(" ")) <= 2 && validName(v)
-}
+// undotted is a diagnosis of three characters, which needs no dot: among codes
+// with dots they are common.
+func undotted(v []byte) bool { return len(v) == 3 && identifier.ICD10(v) }
 
 // lifetime is the span of years that tells dates of birth from dates of events.
 const lifetime = 20
 
 func (l *layout) fill(columns []census) *layout {
 	count := 0
-	names := []kind{last, first}
+	names := []kind{lastName, firstName}
 	for i, c := range columns {
 		most := func(n int) bool { return n > 0 && n*10 >= c.filled*9 }
 		k := other
@@ -112,22 +114,73 @@ func (l *layout) fill(columns []census) *layout {
 		case most(c.date) && c.high-c.low >= lifetime && !l.has(dob):
 			k = dob
 		case most(c.code):
-			l.dx, l.context = true, l.context+enoughContext
-		case most(c.contact):
-			k = contact
+			k = dx
+			l.weight += enoughContext
+		case most(c.email):
+			k = email
+		case most(c.phone):
+			k = phone
+		case most(c.name) && most(c.pairs) && !l.has(fullName) && len(c.distinct)*2 >= c.name:
+			k = fullName
 		case most(c.name) && len(names) > 0 && len(c.distinct)*2 >= c.name:
 			k, names = names[0], names[1:]
 		default:
 			continue
 		}
-		if count++; k != other {
-			l.columns = append(l.columns, typed{i, k})
-		}
+		count++
+		l.columns = append(l.columns, typed{i, k})
 	}
 	direct := l.has(ssn) || l.has(mbi)
-	person := l.has(dob) && l.has(first) // two columns of names
-	if count < 3 || l.context < enoughContext || !(direct || person && l.dx) {
+	named := l.has(dob) && (l.has(firstName) || l.has(fullName)) // one column may be a city's
+	if l.patient && named {                                      // the table's name says the rest
+		return l
+	}
+	if count < 3 || l.weight < enoughContext || !(direct || named && l.has(dx)) {
 		return nil
 	}
 	return l
 }
+
+// sampleRows is a rowsOf over the lines of a text.
+func sampleRows(lines [][]byte, delim byte) rowsOf {
+	var cells [][]byte
+	return func(visit func([][]byte)) {
+		for _, line := range lines {
+			cells, _ = split(line, delim, cells[:0])
+			visit(cells)
+		}
+	}
+}
+
+// headerlessHead looks for a table without header in a file's first bytes. Files
+// that are no table are told by their first lines.
+func headerlessHead(m detect.Meta, table context) *layout {
+	head := m.Head
+	if len(head) == detect.HeadBytes {
+		head = head[:max(0, lastEnd(head))] // the last line is not whole
+	}
+	var lines [][]byte
+	for len(head) > 0 && len(lines) < sampleLines {
+		var line []byte
+		if line, head = cutLine(head); len(line) > 0 {
+			lines = append(lines, line)
+		}
+		if len(lines) == minRows && !even(lines) {
+			return nil
+		}
+	}
+	if len(lines) < minRows {
+		return nil
+	}
+	var best *layout
+	for i := range len(delimiters) {
+		l := headerless(sampleRows(lines, delimiters[i]), delimiters[i], table)
+		if l != nil && (best == nil || len(l.columns) > len(best.columns)) {
+			best = l
+		}
+	}
+	return best
+}
+
+// sampleLines bounds the rows by which columns are typed.
+const sampleLines = 200

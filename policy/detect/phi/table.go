@@ -1,5 +1,5 @@
-// Package phi finds protected health information in files that no health
-// standard describes: tables, and later dumps and text.
+// Package phi finds protected health information where no health standard says
+// how it is written: tables, dumps of databases, JSON, text, and names of files.
 package phi
 
 import (
@@ -10,13 +10,14 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
-// Table finds delimited tables of patients.
+// Table finds tables of patients: delimited text with or without a header, and
+// tables of databases and sheets.
 func Table() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
 			ID:       "phi-table",
 			Aliases:  []string{"PHI-007"},
-			Title:    "Delimited file with a table of patients",
+			Title:    "Table of patients",
 			Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
 			Severity: policy.Critical,
 			Default:  policy.Block,
@@ -25,60 +26,150 @@ func Table() detect.Detector {
 				"An image is copied to every registry and node that runs it, and whoever may pull it reads the table.",
 			Fix: "Remove the file from the image and from the layers below it, and mount the data at run time from storage with access control.",
 		},
-		Open: openTable,
+		Anchors: headerWords(),
+		Eager:   true, // for tables without a header
+		Open:    openTable,
+		Table:   openRows,
 	}
 }
-
-const tableMessage = "patient table"
 
 // The delimiters, the likeliest first.
 const delimiters = ",\t|;"
 
 func openTable(m detect.Meta, s *detect.Sink) detect.Reader {
-	enc := detect.EncodingOf(m.Head)
-	if len(m.Head) == 0 || enc == detect.UTF8 && bytes.IndexByte(m.Head, 0) >= 0 {
-		return nil // no text
+	t := &table{sink: s, context: contextOfPath(m.Path, "")}
+	if m.Hit == nil {
+		if t.layout = headerlessHead(m, t.context); t.layout == nil {
+			return nil
+		}
+	} else {
+		if !firstInLine(m.Hit) {
+			return nil
+		}
+		line, off := lineAt(m.Hit)
+		if !plausible(line) || t.header(line) == nil {
+			return nil
+		}
+		t.from = off
 	}
-	t := &table{sink: s, path: pathContext(m.Path)}
-	t.lines = detect.NewLines(enc, maxRow, t.line)
+	t.lines = detect.NewLines(maxRow, t.line)
 	return t
 }
 
-// table reads one file. It looks for a header among the first lines; without
-// one, it types the columns by the values of these lines.
-type table struct {
-	sink   *detect.Sink
-	path   int // health context of the path
-	lines  *detect.Lines
-	layout *layout // nil: no table of patients known so far
-	done   bool    // it is none
-	sample joined  // the first lines
-	row    joined  // a row whose end was not seen
-	cells  [][]byte
-	record record
-	cut    bool
+// firstInLine says whether the word that matched is the first of its kind in the
+// line: a header is looked at once for each.
+func firstInLine(h *detect.Hit) bool {
+	word := h.Text[h.At+1 : h.End-1] // without what bounds it
+	line := h.Text[lastEnd(h.Text[:h.At+1])+1 : h.At+1]
+	return !bytes.Contains(line, word)
 }
 
-// The bounds of the beginning in which a header is looked for.
-const (
-	sampleLines = 200
-	sampleBytes = 256 << 10
-)
+// lineAt is the line of a match, as far as it is seen, and its offset.
+func lineAt(h *detect.Hit) (line []byte, off int64) {
+	at := h.At
+	if at < len(h.Text) && isEnd(h.Text[at]) {
+		at++ // the anchor begins with the line's end
+	}
+	begin := lastEnd(h.Text[:at]) + 1
+	line, _ = cutLine(h.Text[begin:])
+	return line, textOff(h) + int64(begin)
+}
+
+// textOff is the offset of the text's first byte.
+func textOff(h *detect.Hit) int64 { return h.Off - int64(h.At) }
+
+func isEnd(c byte) bool { return c == '\n' || c == '\r' }
+
+// lastEnd is the index of the last line end, -1 without one.
+func lastEnd(text []byte) int {
+	for i := len(text) - 1; i >= 0; i-- {
+		if isEnd(text[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// firstEnd is the index of the first line end, -1 without one.
+func firstEnd(text []byte) int {
+	lf := bytes.IndexByte(text, '\n')
+	if lf >= 0 {
+		text = text[:lf]
+	}
+	if cr := bytes.IndexByte(text, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
+}
+
+// cutLine cuts off the first line.
+func cutLine(text []byte) (line, rest []byte) {
+	if end := firstEnd(text); end >= 0 {
+		return text[:end], text[end+1:]
+	}
+	return text, nil
+}
+
+// plausible refuses what cannot be a header: bytes of no text, and statements of
+// SQL, which have a detector of their own.
+func plausible(line []byte) bool {
+	for _, c := range line {
+		if c < ' ' && c != '\t' && c != '\f' {
+			return false
+		}
+	}
+	word := bytes.TrimLeft(line, " \t(")
+	for _, verb := range []string{"insert ", "create ", "copy ", "select ", "replace ", "alter ", "values", "update "} {
+		if len(word) >= len(verb) && bytes.EqualFold(word[:len(verb)], []byte(verb)) {
+			return false
+		}
+	}
+	return true
+}
+
+// even says whether lines could be rows of one table: with some delimiter they
+// all have the same number of cells, three or more.
+func even(lines [][]byte) bool {
+	for i := range len(delimiters) {
+		cells := bytes.Count(lines[0], []byte(delimiters[i:i+1]))
+		same := cells >= 2
+		for _, line := range lines[1:] {
+			same = same && bytes.Count(line, []byte(delimiters[i:i+1])) == cells
+		}
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+// table reads one file from a header on.
+type table struct {
+	sink    *detect.Sink
+	context context // of the path
+	from    int64   // what stands before is of no interest
+	lines   *detect.Lines
+	layout  *layout // nil: a header is looked for
+	row     joined  // a row whose end was not seen
+	cells   [][]byte
+	person  person
+	cut     bool
+	tries   int // lines since the last that said something
+}
+
+// maxTries bounds the lines behind a table in which another header is looked for.
+const maxTries = 1000
 
 func (t *table) Window(w detect.Window) {
-	if !t.done {
-		t.lines.Window(w)
+	if skip := t.from - w.Off; skip > 0 {
+		skip = min(skip, int64(len(w.Data)))
+		w.Off, w.Data = w.Off+skip, w.Data[skip:]
 	}
+	t.lines.Window(w)
 }
 
 func (t *table) Close() {
-	if t.done {
-		return
-	}
 	t.lines.Close()
-	if t.layout == nil {
-		t.guess()
-	}
 	t.unjoin()
 	if t.cut && t.layout != nil {
 		t.sink.Skip("rows of a patient table longer than 1 MiB were read up to there")
@@ -87,51 +178,32 @@ func (t *table) Close() {
 
 func (t *table) line(l detect.Line) {
 	switch {
-	case t.done || len(l.Text) == 0 && len(t.row.lines) == 0:
-	case t.layout != nil:
-		t.body(l)
-	case t.header(l):
-		t.sample.clear()
+	case len(l.Text) == 0 && len(t.row.lines) == 0:
+	case t.layout == nil:
+		t.layout = t.header(l.Text)
 	default:
-		t.beginning(l)
+		t.body(l)
 	}
 }
 
-// header says whether the line is the header of a table of patients.
-func (t *table) header(l detect.Line) bool {
+// header reads a line as the header of a table of people, with the delimiter
+// that gives most columns of them.
+func (t *table) header(line []byte) *layout {
 	const longest = 64 << 10
-	if l.Cut || len(l.Text) > longest {
-		return false
+	if len(line) > longest {
+		return nil
 	}
+	var best *layout
 	for i := range len(delimiters) {
-		if bytes.IndexByte(l.Text, delimiters[i]) < 0 {
+		if bytes.IndexByte(line, delimiters[i]) < 0 {
 			continue
 		}
-		t.cells, _ = split(l.Text, delimiters[i], t.cells[:0])
-		if t.layout = header(t.cells, delimiters[i], t.path); t.layout != nil {
-			return true
+		t.cells, _ = split(line, delimiters[i], t.cells[:0])
+		if l := header(t.cells, delimiters[i], t.context); l != nil && (best == nil || len(l.columns) > len(best.columns)) {
+			best = l
 		}
 	}
-	return false
-}
-
-// beginning keeps a line of which is not known what it is.
-func (t *table) beginning(l detect.Line) {
-	t.cut = t.cut || l.Cut
-	if !t.sample.add(l) || len(t.sample.lines) == sampleLines || len(t.sample.text) >= sampleBytes {
-		t.guess()
-	}
-}
-
-// guess types the columns by the first lines' values and reads these lines.
-func (t *table) guess() {
-	if t.layout = headerless(&t.sample, t.path); t.layout == nil {
-		t.done = true
-		t.sample = joined{}
-		return
-	}
-	t.sample.each(t.body)
-	t.sample = joined{}
+	return best
 }
 
 // body reads one line of the table.
@@ -146,7 +218,7 @@ func (t *table) body(l detect.Line) {
 	if q == open && t.row.add(l) {
 		return
 	}
-	t.judge(l.Off)
+	t.judge(l.Off, l.Text)
 }
 
 // join adds a line to a row that is within quotes.
@@ -165,7 +237,7 @@ func (t *table) join(l detect.Line) {
 		t.unjoin()
 		return
 	}
-	t.judge(t.row.lines[0].off)
+	t.judge(t.row.lines[0].off, nil)
 	t.row.clear()
 }
 
@@ -177,17 +249,24 @@ func (t *table) unjoin() {
 	}
 	t.row.each(func(l detect.Line) {
 		t.cells = splitPlain(l.Text, t.layout.delim, t.cells[:0])
-		t.judge(l.Off)
+		t.judge(l.Off, nil)
 	})
 	t.row.clear()
 }
 
-// judge reports the row in t.cells when it identifies a person.
-func (t *table) judge(off int64) {
-	t.layout.read(t.cells, &t.record)
-	if t.record.identity(t.layout) < enoughIdentity {
+// judge reports the row in t.cells. A line that says nothing of anybody may be
+// the header of another table.
+func (t *table) judge(off int64, line []byte) {
+	t.layout.read(t.cells, &t.person)
+	r := t.layout.record(&t.person, off)
+	if r.Has != 0 || r.Rows {
+		t.sink.Record(r)
+		t.tries = 0
 		return
 	}
-	t.sink.Found(tableMessage, off)
-	t.sink.Person(t.record.key())
+	if t.tries++; t.tries < maxTries && len(line) > 0 && likeHeader(t.cells) && plausible(line) {
+		if next := t.header(line); next != nil {
+			t.layout = next
+		}
+	}
 }

@@ -4,6 +4,7 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -11,8 +12,8 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
-// PrivateKey finds private keys in PEM or OpenSSH form that no passphrase
-// protects.
+// PrivateKey finds private keys that no passphrase protects, in PEM and of
+// OpenSSH, PGP and PuTTY, and files in PKCS #12, which mostly have a weak one.
 func PrivateKey() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
@@ -26,148 +27,101 @@ func PrivateKey() detect.Detector {
 				"is the one claimed (164.312(d)). Whoever pulls an image with a private key can claim to be its owner.",
 			Fix: "Remove the key from the image, replace it by a new one, and mount that at run time from a secret store.",
 		},
-		Open: openPrivateKey,
+		Anchors: []string{`PRIVATE KEY-----`, `PGP PRIVATE KEY BLOCK-----`, `PuTTY-User-Key-File-\d: `},
+		Eager:   true,
+		Open:    openKeyStore,
+		Near:    nearPrivateKey,
 	}
 }
-
-const keyMessage = "unencrypted private key"
 
 // documentation is where packages put examples, whose keys are public anyway.
 const documentation = "/usr/share/doc/"
 
-func openPrivateKey(m detect.Meta, s *detect.Sink) detect.Reader {
-	if m.Size < minKey || strings.HasPrefix(m.Path, documentation) {
-		return nil
-	}
-	return &pem{sink: s}
-}
+// minKey is the shortest key in bytes; Ed25519 in PKCS #8 has 48.
+const minKey = 40
 
-// The bounds of a key.
-const (
-	minKey = 40       // bytes; the shortest, Ed25519 in PKCS #8, has 48
-	maxPEM = 32 << 10 // bytes of text; RSA with 16,384 bits has 12,700
-)
+// markBytes is how much of a key its fingerprint is of: the same, in whichever
+// form the key is written.
+const markBytes = 512
 
-// anchor ends the first line of every kind of PEM private key (RFC 7468, 10,
-// and the older kinds of OpenSSL).
-const anchor = "PRIVATE KEY-----"
-
-// longestLead is what stands before the anchor, at most.
-const longestLead = len("-----BEGIN OPENSSH ")
-
-// pem searches one file for first lines and collects what follows them.
-type pem struct {
-	sink   *detect.Sink
-	next   int64  // offset after the last window
-	tail   []byte // the last bytes before what is searched
-	within bool   // a key
-	begin  int64  // its offset
-	body   []byte // what followed the first line
-	dashes int    // at the end of body
-}
-
-func (p *pem) Window(w detect.Window) {
-	if w.Off != p.next {
-		p.Close()
-		p.tail = p.tail[:0]
-	}
-	p.next = w.Off + int64(len(w.Data))
-	for data, off := w.Data, w.Off; len(data) > 0; {
-		n := 0
-		if p.within {
-			n = p.collect(data)
-		} else {
-			n = p.search(data, off)
-		}
-		data, off = data[n:], off+int64(n)
-	}
-}
-
-func (p *pem) Close() {
-	if p.within {
-		p.judge()
-	}
-}
-
-// search looks for a first line and returns how many bytes it is done with.
-func (p *pem) search(data []byte, off int64) int {
-	// An anchor across the beginning of the data has at least one byte in it.
-	low := max(0, len(p.tail)-len(anchor)+1)
-	if low < len(p.tail) {
-		var seam [2 * len(anchor)]byte
-		n := copy(seam[:], p.tail[low:])
-		n += copy(seam[n:], data[:min(len(data), len(anchor)-1)])
-		if i := bytes.Index(seam[:n], []byte(anchor)); i >= 0 {
-			p.first(p.tail[:low+i], off-int64(len(p.tail)-low-i))
-			done := low + i + len(anchor) - len(p.tail)
-			p.keep(data[:done])
-			return done
-		}
-	}
-	i := bytes.Index(data, []byte(anchor))
-	if i < 0 {
-		p.keep(data)
-		return len(data)
-	}
-	p.keep(data[:i])
-	p.first(p.tail, off+int64(i))
-	p.keep(data[i : i+len(anchor)])
-	return i + len(anchor)
-}
-
-// keep remembers the last bytes of what was searched.
-func (p *pem) keep(data []byte) {
-	const enough = longestLead + len(anchor)
-	if len(data) >= enough {
-		p.tail = append(p.tail[:0], data[len(data)-enough:]...)
+func nearPrivateKey(h detect.Hit, s *detect.Sink) {
+	if strings.HasPrefix(h.Meta.Path, documentation) {
 		return
 	}
-	if drop := len(p.tail) + len(data) - enough; drop > 0 {
-		p.tail = append(p.tail[:0], p.tail[drop:]...)
+	switch h.Anchor {
+	case 0:
+		nearPEM(&h, s)
+	case 1:
+		nearPGP(&h, s)
+	default:
+		nearPuTTY(&h, s)
 	}
-	p.tail = append(p.tail, data...)
 }
 
-// first begins a key when what stands before the anchor makes a first line of
-// a key that may be unencrypted; off is the anchor's.
-func (p *pem) first(lead []byte, off int64) {
-	for _, kind := range []string{"", "RSA ", "EC ", "DSA ", "OPENSSH "} {
-		line := "-----BEGIN " + kind
-		if bytes.HasSuffix(lead, []byte(line)) {
-			p.within, p.begin, p.dashes = true, off-int64(len(line)), 0
-			p.body = p.body[:0]
+// pemKinds stand between BEGIN and the anchor, which ends the first line of
+// every kind of PEM private key (RFC 7468, 10, and the older kinds of OpenSSL).
+var pemKinds = []string{"", "RSA ", "EC ", "DSA ", "OPENSSH "}
+
+// nearPEM judges the text behind a first line. Of a key longer than what is
+// seen of it, RSA with 3,072 bits or more, the beginning must be right.
+func nearPEM(h *detect.Hit, s *detect.Sink) {
+	lead := h.Text[:h.At]
+	i := slices.IndexFunc(pemKinds, func(kind string) bool { return bytes.HasSuffix(lead, []byte("-----BEGIN "+kind)) })
+	if i < 0 {
+		return
+	}
+	body, cut := bodyOf(h)
+	key := decode(body)
+	if mark := key[:min(len(key), markBytes)]; (plainDER(key, cut) || plainOpenSSH(key)) && !publishedKey(mark) {
+		s.Found(h.Off - int64(len("-----BEGIN "+pemKinds[i])))
+		s.Fingerprint(mark)
+	}
+}
+
+// bodyOf is what stands behind a first line, up to the next boundary or as far
+// as it is seen: then cut is true.
+func bodyOf(h *detect.Hit) (body []byte, cut bool) {
+	body = h.Text[h.End:]
+	if i := bytes.Index(body, []byte("-----")); i >= 0 {
+		return body[:i], false
+	}
+	return body, len(body) >= detect.NearAfter
+}
+
+// nearPuTTY judges a key in PuTTY's form (PuTTY manual, C.1), which says how it
+// is encrypted in its second line.
+func nearPuTTY(h *detect.Hit, s *detect.Sink) {
+	text := h.Text[h.End:]
+	if bytes.Contains(text[:min(len(text), 200)], []byte("\nEncryption: none")) || bytes.Contains(text[:min(len(text), 200)], []byte("\rEncryption: none")) {
+		if _, private, ok := bytes.Cut(text, []byte("Private-Lines: ")); ok && len(private) > minKey {
+			s.FoundAs("PuTTY private key without a passphrase", h.Off)
+			s.Fingerprint(private[:min(len(private), 100)])
 		}
 	}
 }
 
-// collect takes a key's text up to the next boundary and returns how many bytes
-// it is done with.
-func (p *pem) collect(data []byte) int {
-	const boundary = 5
-	for i, c := range data {
-		p.body = append(p.body, c)
-		if c == '-' {
-			p.dashes++
-		} else {
-			p.dashes = 0
-		}
-		if p.dashes == boundary || len(p.body) == maxPEM {
-			p.judge()
-			p.tail = p.tail[:0]
-			p.keep(p.body)
-			return i + 1
-		}
+// openKeyStore judges a file in PKCS #12 by its name and beginning. Its
+// passphrase cannot be judged; it is often empty or stands beside it.
+func openKeyStore(m detect.Meta, s *detect.Sink) detect.Reader {
+	name := strings.ToLower(m.Path)
+	if m.Hit == nil && (strings.HasSuffix(name, ".p12") || strings.HasSuffix(name, ".pfx")) && isPFX(m.Head) &&
+		!strings.HasPrefix(m.Path, documentation) && !publishedKey(m.Head[:min(len(m.Head), markBytes)]) {
+		s.FoundAs("PKCS #12 key store", 0)
 	}
-	return len(data)
+	return nil
 }
 
-// judge reports the collected key when it is one and not encrypted.
-func (p *pem) judge() {
-	p.within = false
-	if key := decode(p.body); plainDER(key) || plainOpenSSH(key) {
-		p.sink.Found(keyMessage, p.begin)
-		p.sink.Fingerprint(key)
+// isPFX says whether bytes begin as a PFX (RFC 7292, 4): a SEQUENCE with the
+// INTEGER 3.
+func isPFX(head []byte) bool {
+	if len(head) < minKey || head[0] != 0x30 {
+		return false
 	}
+	rest := head[2:]
+	if head[1] >= 0x80 {
+		rest = rest[min(int(head[1]&0x7F), 4):]
+	}
+	return rest[0] == 2 && rest[1] == 1 && rest[2] == 3
 }
 
 // decode reads the base64 of a PEM body, also one that stands in a string of
@@ -179,12 +133,12 @@ func decode(body []byte) []byte {
 	}
 	text := make([]byte, 0, len(body))
 	for _, line := range lines(body) {
-		if bytes.IndexByte(line, ':') >= 0 {
-			continue // a header
+		if bytes.IndexByte(line, ':') >= 0 || len(line) == 5 && line[0] == '=' {
+			continue // a header, PGP's checksum
 		}
 		for _, c := range line {
 			switch {
-			case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z', c == '+', c == '/':
+			case isDigit(c), isLetter(c), c == '+', c == '/':
 				text = append(text, c)
 			case c == ' ', c == '\t', c == '"', c == '\'', c == '`', c == ',':
 			default:
@@ -225,10 +179,10 @@ func raw(text []byte) []byte {
 	return key[:n]
 }
 
-// plainDER says whether the bytes are a whole SEQUENCE that begins with a small
-// INTEGER, the version: so begin PKCS #1, PKCS #8 (RFC 5958), SEC 1 and DSA
-// keys. An encrypted PKCS #8 key begins with a SEQUENCE.
-func plainDER(key []byte) bool {
+// plainDER says whether the bytes are a SEQUENCE, whole unless cut, that begins
+// with a small INTEGER, the version: so begin PKCS #1, PKCS #8 (RFC 5958), SEC 1
+// and DSA keys. An encrypted PKCS #8 key begins with a SEQUENCE.
+func plainDER(key []byte, cut bool) bool {
 	if len(key) < minKey || key[0] != 0x30 {
 		return false
 	}
@@ -244,7 +198,7 @@ func plainDER(key []byte) bool {
 		}
 		rest = rest[n:]
 	}
-	return length >= minKey && length <= len(rest) && rest[0] == 2 && rest[1] == 1 && rest[2] <= 2
+	return length >= minKey && (cut || length <= len(rest)) && rest[0] == 2 && rest[1] == 1 && rest[2] <= 2
 }
 
 // plainOpenSSH says whether the bytes are a key in OpenSSH's own form whose

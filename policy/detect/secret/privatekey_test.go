@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/phigate/phigate/policy/detect/detecttest"
 	"github.com/phigate/phigate/policy/detect/secret"
 )
@@ -59,6 +61,24 @@ func openSSH(cipher, kdf string) []byte {
 	return append(out, bytes.Repeat([]byte{0, 0, 0, 1, 9}, 40)...)
 }
 
+// putty is a key in PuTTY's form.
+func putty(encryption string) string {
+	line := strings.Repeat("AAAAB3NzaC1yc2EA", 4) + "\r\n"
+	return "PuTTY-User-Key-File-" + "3: ssh-ed25519\r\nEncryption: " + encryption + "\r\nComment: a\r\nPublic-Lines: 2\r\n" + line + line +
+		"Private-Lines: 1\r\n" + line + "Private-MAC: 00\r\n"
+}
+
+// pgp is a key of version 4 for EdDSA (RFC 9580, 5.5.3); usage says how it is
+// encrypted.
+func pgp(usage byte) string {
+	curve := []byte{0x2B, 6, 1, 4, 1, 0xDA, 0x47, 15, 1}
+	key := append([]byte{4, 1, 2, 3, 4, 22, byte(len(curve))}, curve...)
+	key = append(append(key, 1, 7), bytes.Repeat([]byte{0x55}, 33)...) // a number of 263 bits
+	key = append(append(key, usage, 1, 0), bytes.Repeat([]byte{0x77}, 32)...)
+	body := base64.StdEncoding.EncodeToString(append([]byte{0xC5, byte(len(key))}, key...))
+	return "-----BEGIN PGP " + "PRIVATE KEY BLOCK-----\nVersion: 1\n\n" + body + "\n=abcd\n-----END PGP " + "PRIVATE KEY BLOCK-----\n"
+}
+
 func TestPrivateKey_accept(t *testing.T) {
 	sample := armour("PRIVATE KEY", pkcs8(t, newEd25519()), nil)
 	body := strings.Split(sample, "\n")[1]
@@ -74,6 +94,12 @@ func TestPrivateKey(t *testing.T) {
 	}
 	ed := armour("PRIVATE KEY", pkcs8(t, newEd25519()), nil)
 	rsaPEM := armour("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil)
+	longKey, err := rsa.GenerateKey(rand.Reader, 4096)
+	if err != nil {
+		t.Fatalf("generating a key: %v", err)
+	}
+	long := armour("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(longKey), nil)
+	keyStore := append([]byte{0x30, 0x82, 2, 0, 2, 1, 3}, make([]byte, 512)...)
 	quoted, err := json.Marshal(map[string]string{"private_key": rsaPEM})
 	if err != nil {
 		t.Fatalf("marshalling: %v", err)
@@ -96,6 +122,16 @@ func TestPrivateKey(t *testing.T) {
 		"after_mention":  {"/a", "-----BEGIN EC PRIVATE KEY-----" + ed, 1},
 		"in_certificate": {"/a", armour("CERTIFICATE", make([]byte, 900), nil) + ed, 1},
 
+		"long":      {"/a", long, 1},
+		"long_cut":  {"/a", "x=1\n" + long[:2600], 1},
+		"putty":     {"/a.ppk", putty("none"), 1},
+		"pgp":       {"/a.asc", pgp(0), 1},
+		"key_store": {"/a.P12", string(keyStore), 1},
+
+		"putty_encrypted":   {"/a.ppk", putty("aes256-cbc"), 0},
+		"pgp_encrypted":     {"/a.asc", pgp(254), 0},
+		"key_store_name":    {"/a.der", string(keyStore), 0},
+		"no_key_store":      {"/a.p12", strings.Repeat("0123456789", 9), 0},
 		"mention":           {"/a.go", `const begin = "-----BEGIN RSA PRIVATE KEY-----"` + strings.Repeat("\n// text", 999), 0},
 		"encrypted_pkcs8":   {"/a", strings.ReplaceAll(ed, "PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), 0},
 		"encrypted_content": {"/a", armour("PRIVATE KEY", append([]byte{0x30, 62, 0x30, 20}, make([]byte, 60)...), nil), 0},
@@ -111,10 +147,10 @@ func TestPrivateKey(t *testing.T) {
 			for _, size := range []int{len(c.content), 13} {
 				got := detecttest.Run(secret.PrivateKey(), c.path, []byte(c.content), size)
 				switch {
-				case got.Finding == nil && c.want > 0:
+				case got.Of("private-key") == nil && c.want > 0:
 					t.Error("nothing found")
-				case got.Finding != nil && got.Finding.Count != c.want:
-					t.Errorf("found %d keys, want %d", got.Finding.Count, c.want)
+				case got.Of("private-key") != nil && got.Of("private-key").Count != c.want:
+					t.Errorf("found %d keys, want %d", got.Of("private-key").Count, c.want)
 				}
 			}
 		})
@@ -125,10 +161,10 @@ func TestPrivateKey(t *testing.T) {
 func TestPrivateKey_fingerprint(t *testing.T) {
 	print := func(content string) string {
 		got := detecttest.Run(secret.PrivateKey(), "/a", []byte(content))
-		if got.Finding == nil {
+		if got.Of("private-key") == nil {
 			t.Fatal("nothing found")
 		}
-		return got.Finding.Fingerprint
+		return got.Of("private-key").Fingerprint
 	}
 	key := armour("PRIVATE KEY", pkcs8(t, newEd25519()), nil)
 	want := print(key)
@@ -151,8 +187,8 @@ func FuzzPrivateKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, size uint8) {
 		whole := detecttest.Run(secret.PrivateKey(), "/a", content)
 		parts := detecttest.Run(secret.PrivateKey(), "/a", content, int(size)+1)
-		if (whole.Finding == nil) != (parts.Finding == nil) || whole.Finding != nil && *whole.Finding != *parts.Finding {
-			t.Errorf("windows of %d bytes change the result", int(size)+1)
+		if diff := cmp.Diff(whole, parts); diff != "" {
+			t.Errorf("windows of %d bytes change the result (-whole +parts):\n%s", int(size)+1, diff)
 		}
 	})
 }

@@ -1,0 +1,100 @@
+package secret
+
+// uuid is the form of many keys (RFC 9562).
+const uuid = "<x8>-<x4>-<x4>-<x4>-<x12>"
+
+// serviceKeys are those of services that look like any other random value.
+// Where a word has many, the rarer form stands first.
+var serviceKeys = []keyed{
+	{words: "adafruit", kind: "Adafruit key", form: "<k32>", entropy: 3},
+	{words: "adobe", kind: "Adobe client ID", form: "<x32>", entropy: 3},
+	{words: "airtable", kind: "Airtable key", form: "<w17>", entropy: 3, check: varied},
+	{words: "algolia", kind: "Algolia key", form: "<w32>", entropy: 3, check: varied},
+	{words: "asana", kind: "Asana client ID", form: "<d16>"},
+	{words: "asana", kind: "Asana secret", form: "<w32>", entropy: 3, check: varied},
+	{words: "atlassian confluence jira", kind: "Atlassian API token", form: "<w20><x4>", entropy: 3.5, check: varied},
+	{words: "beamer", kind: "Beamer token", form: "b_<e44>", entropy: 3},
+	{words: "bitbucket", kind: "Bitbucket client ID", form: "<w32>", entropy: 3, check: varied},
+	{words: "bitbucket", kind: "Bitbucket client secret", form: "<e64>", entropy: 3},
+	{words: "bittrex", kind: "Bittrex key", form: "<w32>", entropy: 3},
+	{words: "codecov", kind: "Codecov token", form: "<w32>", entropy: 3, check: varied},
+	{words: "codecov", kind: "Codecov token", form: uuid, entropy: 3},
+	{words: "cohere co_api_key", kind: "Cohere key", form: "<w40>", entropy: 4, check: varied},
+	{words: "coinbase", kind: "Coinbase token", form: "<k64>", entropy: 3},
+	{words: "confluent", kind: "Confluent key", form: "<w16>", entropy: 2.5, check: varied},
+	{words: "confluent", kind: "Confluent secret", form: "<w64>", entropy: 3, check: varied},
+	{words: "contentful", kind: "Contentful token", form: "<e43>", entropy: 3, check: varied},
+	{words: "datadog dd_api_key dd_app_key", kind: "Datadog key", form: "<w40>", entropy: 3, check: varied},
+	{words: "dd_api_key", kind: "Datadog key", form: "<h32>", entropy: 3},
+	{words: "discord", kind: "Discord bot token", form: "<k24-28>.<k6>.<k27-38>", entropy: 3.5},
+	{words: "discord", kind: "Discord token", form: "<x64>", entropy: 3},
+	{words: "discord", kind: "Discord client secret", form: "<e32>", entropy: 2.2, check: hasDigit},
+	{words: "discord", kind: "Discord client ID", form: "<d18>"},
+	{words: "droneci", kind: "Drone CI token", form: "<w32>", entropy: 3},
+	{words: "dropbox", kind: "Dropbox token", form: "sl.<e135>", entropy: 3},
+	{words: "dropbox", kind: "Dropbox token", form: "<w11>AAAAAAAAAA<e43>", entropy: 3},
+	{words: "dropbox", kind: "Dropbox secret", form: "<w15>", entropy: 2.5, check: varied},
+	{words: `etsy[_.\-=:"'\x20TACKSP]`, kind: "Etsy token", form: "<w24>", entropy: 3, check: varied},
+	{words: "facebook", kind: "Facebook secret", form: "<h32>", entropy: 3},
+	{words: "fastly", kind: "Fastly token", form: "<e32>", entropy: 3, check: varied},
+	{words: "finicity", kind: "Finicity key", form: "<x32>", entropy: 3},
+	{words: "finicity", kind: "Finicity secret", form: "<w20>", entropy: 3, check: varied},
+	{words: "finnhub", kind: "Finnhub token", form: "<w20>", entropy: 3, check: varied},
+	{words: "flickr", kind: "Flickr token", form: "<w32>", entropy: 3, check: varied},
+	{words: "freshbooks", kind: "FreshBooks token", form: "<w64>", entropy: 3},
+	{words: "gitter", kind: "Gitter token", form: "<k40>", entropy: 3, check: varied},
+	{words: "hubspot", kind: "HubSpot key", form: uuid, entropy: 2.5},
+	{words: "intercom", kind: "Intercom token", form: "<e60>", entropy: 3, check: varied},
+	{words: "kraken", kind: "Kraken key", form: "<m80-90>", entropy: 3.5, check: varied},
+	{words: "kucoin", kind: "KuCoin token", form: "<x24>", entropy: 2.5},
+	{words: "kucoin", kind: "KuCoin secret", form: uuid, entropy: 2.5},
+	{words: "launchdarkly", kind: "LaunchDarkly token", form: "<e40>", entropy: 3, check: varied},
+	{words: "launchdarkly", kind: "LaunchDarkly key", form: "<[a-z]3>-" + uuid, entropy: 3},
+	{words: `linear[_.TCAKS]`, kind: "Linear secret", form: "<h32>", entropy: 2.5},
+	{words: `linkedin linked[_\-]in`, kind: "LinkedIn client ID", form: "<w14>", entropy: 2.5, check: varied},
+	{words: `linkedin linked[_\-]in`, kind: "LinkedIn secret", form: "<w16>", entropy: 2.5, check: varied},
+	{words: "looker", kind: "Looker client ID", form: "<w20>", entropy: 3, check: varied},
+	{words: "looker", kind: "Looker secret", form: "<w24>", entropy: 3, check: varied},
+	{words: "mailgun", kind: "Mailgun signing key", form: "<[a-hA-H0-9]32>-<[a-hA-H0-9]8>-<[a-hA-H0-9]8>", entropy: 3},
+	{words: "mattermost", kind: "Mattermost token", form: "<w26>", entropy: 3, check: varied},
+	{words: "meraki", kind: "Meraki key", form: "<h40>", entropy: 3},
+	{words: `messagebird message[_\-]bird`, kind: "MessageBird token", form: "<w25>", entropy: 3, check: varied},
+	{words: `messagebird message[_\-]bird`, kind: "MessageBird client ID", form: uuid, entropy: 2.5},
+	{words: `newrelic new[_\-]relic`, kind: "New Relic key", form: "<w64>", entropy: 3, check: varied},
+	{words: "nytimes newyorktimes new-york-times", kind: "New York Times token", form: "<e32>", entropy: 3, check: varied},
+	{words: `okta[_.\-=:"'\x20TACKSP]`, kind: "Okta token", form: "00<[A-Za-z0-9_=\\-]40>", entropy: 4},
+	{words: "plaid", kind: "Plaid client ID", form: "<w24>", entropy: 3.3, check: varied},
+	{words: "plaid", kind: "Plaid secret", form: "<w30>", entropy: 3.5, check: varied},
+	{words: `privateai private[_\-]ai`, kind: "Private AI key", form: "<l32>", entropy: 3},
+	{words: "rapidapi", kind: "RapidAPI key", form: "<k50>", entropy: 3},
+	{words: "secret_key", kind: "Freemius secret key", form: "sk_<p29>", entropy: 3.5},
+	{words: "sendbird", kind: "Sendbird ID", form: uuid, entropy: 2.5},
+	{words: "sendbird", kind: "Sendbird token", form: "<x40>", entropy: 3},
+	{words: "sentry", kind: "Sentry token", form: "<x64>", entropy: 3},
+	{words: "snyk", kind: "Snyk token", form: uuid, entropy: 2.5},
+	{words: `sonar[_.\-TL]`, kind: "Sonar token", form: "sq<[uap]1>_<e40>", entropy: 3},
+	{words: `sonar[_.\-TL]`, kind: "Sonar token", form: "<e40>", entropy: 2.5, check: varied},
+	{words: "sourcegraph", kind: "Sourcegraph token", form: "<x40>", entropy: 3},
+	{words: "squarespace", kind: "Squarespace token", form: uuid, entropy: 2.5},
+	{words: `sumo[_.\-=:"'\x20TACKSL]`, kind: "Sumo Logic access ID", form: "su<w12>", entropy: 3},
+	{words: `sumo[_.\-=:"'\x20TACKSL]`, kind: "Sumo Logic key", form: "<w64>", entropy: 3},
+	{words: "travis", kind: "Travis CI token", form: "<w22>", entropy: 3, check: varied},
+	{words: "trello", kind: "Trello token", form: "<[A-Za-z0-9\\-]32>", entropy: 3, check: varied},
+	{words: "twitch", kind: "Twitch token", form: "<w30>", entropy: 3, check: varied},
+	{words: "twitter", kind: "Twitter bearer token", form: "AAAAAAAAAAAAAAAAAAAAAA<%80-100>", entropy: 3},
+	{words: "twitter", kind: "Twitter access token", form: "<d15-25>-<w20-40>", entropy: 3},
+	{words: "twitter", kind: "Twitter API secret", form: "<w50>", entropy: 3, check: varied},
+	{words: "twitter", kind: "Twitter access secret", form: "<w45>", entropy: 3, check: varied},
+	{words: "twitter", kind: "Twitter API key", form: "<w25>", entropy: 3, check: varied},
+	{words: "zendesk", kind: "Zendesk key", form: "<w40>", entropy: 3, check: varied},
+}
+
+// hasDigit says whether the value is no mere word.
+func hasDigit(value []byte) bool {
+	for _, b := range value {
+		if isDigit(b) {
+			return true
+		}
+	}
+	return false
+}

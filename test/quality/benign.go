@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/detect/catalogue"
+)
+
+// tree is what was found in one tree that holds no patients.
+type tree struct {
+	root  string
+	facts *cache.Facts
+}
+
+// tally is how often a rule was violated.
+type tally struct {
+	info  policy.Info
+	files map[string]bool
+}
+
+// benign scans trees and prints what was found in them, by rule: all of it is
+// wrong or at least to be looked at.
+func benign(ctx context.Context, out io.Writer, roots []string, list bool) error {
+	var trees []tree
+	var files, bytes int64
+	for _, root := range roots {
+		facts, err := scan(ctx, root, nil)
+		if err != nil {
+			return err
+		}
+		trees = append(trees, tree{root, facts})
+		files, bytes = files+facts.Coverage.Files, bytes+facts.Coverage.Bytes
+	}
+	fmt.Fprintf(out, "%d files, %.2f GB\n\n", files, float64(bytes)/1e9)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "rule\taction\tfiles\tper 100,000 files\t")
+	for _, t := range tallies(trees) {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f\t\n", t.info.ID, t.info.Default, len(t.files), 1e5*float64(len(t.files))/float64(max(files, 1)))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printSkipped(out, trees)
+	if list {
+		printFindings(out, trees)
+	}
+	return nil
+}
+
+func tallies(trees []tree) []tally {
+	infos := map[string]policy.Info{}
+	for _, info := range catalogue.Infos() {
+		infos[info.ID] = info
+	}
+	byRule := map[string]*tally{}
+	for _, t := range trees {
+		for _, f := range t.facts.Findings {
+			if byRule[f.Rule] == nil {
+				byRule[f.Rule] = &tally{info: infos[f.Rule], files: map[string]bool{}}
+			}
+			byRule[f.Rule].files[t.root+f.Where.Full()] = true
+		}
+	}
+	var all []tally
+	for _, t := range byRule {
+		all = append(all, *t)
+	}
+	slices.SortFunc(all, func(a, b tally) int {
+		return cmp.Or(cmp.Compare(a.info.Default, b.info.Default), cmp.Compare(a.info.ID, b.info.ID))
+	})
+	return all
+}
+
+// printSkipped counts by reason what could not be looked at.
+func printSkipped(out io.Writer, trees []tree) {
+	reasons := map[string]int{}
+	for _, t := range trees {
+		for _, k := range t.facts.Skipped {
+			reasons[k.Rule+": "+k.Reason]++
+		}
+	}
+	var names []string
+	for reason := range reasons {
+		names = append(names, reason)
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(reasons[b]-reasons[a], cmp.Compare(a, b)) })
+	fmt.Fprintf(out, "\nnot looked at:\n")
+	for _, reason := range names {
+		fmt.Fprintf(out, "%8d  %s\n", reasons[reason], reason)
+	}
+}
+
+func printFindings(out io.Writer, trees []tree) {
+	fmt.Fprintf(out, "\nfindings:\n")
+	for _, t := range trees {
+		for _, f := range t.facts.Findings {
+			fmt.Fprintf(out, "%s\t%s%s\tat %d, %d times\n", f.Rule, t.root, policy.Printable(f.Where.Full()), f.Where.Offset, max(f.Count, 1))
+		}
+	}
+}
