@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -60,4 +61,37 @@ func ExposedPorts(entries []string) ([]Port, error) {
 		return cmpAll(strings.Compare(a.Protocol, b.Protocol), int(a.Number)-int(b.Number))
 	})
 	return ports, nil
+}
+
+// Annotations that the kubelet itself writes on each container that it makes.
+const (
+	KubeletHashNote  = "io.kubernetes.container.hash"
+	KubeletPortsNote = "io.kubernetes.container.ports"
+)
+
+// KubeletPorts reads the ports that the kubelet noted for a container, and says
+// whether it is the kubelet's at all: then the note is complete.
+func KubeletPorts(annotations map[string]string) (ports []Port, byKubelet bool) {
+	if annotations[KubeletHashNote] == "" {
+		return nil, false
+	}
+	text := annotations[KubeletPortsNote]
+	if text == "" {
+		return nil, true
+	}
+	var declared []struct {
+		ContainerPort uint16 `json:"containerPort"`
+		Protocol      string `json:"protocol"`
+	}
+	if json.Unmarshal([]byte(text), &declared) != nil {
+		return nil, false
+	}
+	for i, p := range declared {
+		proto := strings.ToLower(p.Protocol)
+		if proto == "" {
+			proto = "tcp"
+		}
+		ports = append(ports, Port{Number: p.ContainerPort, Protocol: proto, Field: fmt.Sprintf("container.ports[%d]", i)})
+	}
+	return ports, true
 }

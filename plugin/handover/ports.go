@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -44,31 +43,4 @@ func (c *container) nerdctlPorts() error {
 		c.addPorts(ports)
 	}
 	return nil
-}
-
-// kubeletPorts reads the ports that the kubelet noted for a container, and says
-// whether it is the kubelet's at all: then the note is complete.
-func kubeletPorts(annotations map[string]string) (ports []policy.Port, byKubelet bool) {
-	if annotations["io.kubernetes.container.hash"] == "" {
-		return nil, false
-	}
-	text := annotations["io.kubernetes.container.ports"]
-	if text == "" {
-		return nil, true
-	}
-	var declared []struct {
-		ContainerPort uint16 `json:"containerPort"`
-		Protocol      string `json:"protocol"`
-	}
-	if json.Unmarshal([]byte(text), &declared) != nil {
-		return nil, false
-	}
-	for i, p := range declared {
-		proto := strings.ToLower(p.Protocol)
-		if proto == "" {
-			proto = "tcp"
-		}
-		ports = append(ports, policy.Port{Number: p.ContainerPort, Protocol: proto, Field: fmt.Sprintf("container.ports[%d]", i)})
-	}
-	return ports, true
 }

@@ -119,7 +119,7 @@ func (d *Door) kubernetes(ctx context.Context, c *container, task *containerd.Ta
 		return nil
 	}
 	s.Name = s.Spec.Annotations["io.kubernetes.cri.container-name"]
-	declared, byKubelet := kubeletPorts(task.Annotations)
+	declared, byKubelet := policy.KubeletPorts(task.Annotations)
 	c.addPorts(declared)
 	if byKubelet {
 		return nil // the pod's other ports are other containers'

@@ -2,21 +2,13 @@ package nri
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/containerd/nri/pkg/api"
 
 	"github.com/phigate/phigate/plugin/containerd"
 	"github.com/phigate/phigate/policy"
-)
-
-// Annotations that the kubelet itself writes on each container that it makes.
-const (
-	kubeletHash  = "io.kubernetes.container.hash"
-	kubeletPorts = "io.kubernetes.container.ports"
 )
 
 // ports gathers the ports that the image, the container and its pod say. Those
@@ -28,7 +20,7 @@ func (d *Door) ports(ctx context.Context, s *policy.Subject, ctr *api.Container,
 		return err
 	}
 	own := exposed
-	declared, byKubelet := kubeletPortsOf(ctr.GetAnnotations())
+	declared, byKubelet := policy.KubeletPorts(ctr.GetAnnotations())
 	own = append(own, declared...)
 	s.Ports = own
 	for i, p := range sandbox.Ports {
@@ -64,31 +56,4 @@ func (d *Door) exposed(ctx context.Context, image policy.Image, root *containerd
 		return nil, fmt.Errorf("reading the image's ports: %w", err)
 	}
 	return policy.ExposedPorts(img.Ports)
-}
-
-// kubeletPortsOf reads the ports that the kubelet noted for this container, and
-// says whether it is the kubelet's at all: then the note is complete.
-func kubeletPortsOf(annotations map[string]string) (ports []policy.Port, byKubelet bool) {
-	if annotations[kubeletHash] == "" {
-		return nil, false
-	}
-	text := annotations[kubeletPorts]
-	if text == "" {
-		return nil, true
-	}
-	var declared []struct {
-		ContainerPort uint16 `json:"containerPort"`
-		Protocol      string `json:"protocol"`
-	}
-	if json.Unmarshal([]byte(text), &declared) != nil {
-		return nil, false
-	}
-	for i, p := range declared {
-		proto := strings.ToLower(p.Protocol)
-		if proto == "" {
-			proto = "tcp"
-		}
-		ports = append(ports, policy.Port{Number: p.ContainerPort, Protocol: proto, Field: fmt.Sprintf("container.ports[%d]", i)})
-	}
-	return ports, true
 }

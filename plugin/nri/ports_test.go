@@ -17,7 +17,7 @@ func TestPorts(t *testing.T) {
 	declared := policy.Port{Number: 21, Protocol: "tcp", Field: "container.ports[0]"}
 	mapped := []containerd.SandboxPort{{Protocol: "tcp", ContainerPort: 21}}
 	kubelet := func(ports string) map[string]string {
-		return map[string]string{kubeletHash: "1", kubeletPorts: ports}
+		return map[string]string{policy.KubeletHashNote: "1", policy.KubeletPortsNote: ports}
 	}
 	tests := []struct {
 		name        string
@@ -35,8 +35,8 @@ func TestPorts(t *testing.T) {
 		{"attributed_by_the_kubelet", nil, mapped, kubelet(`[{"containerPort":21}]`), []policy.Port{declared}},
 		{"protocol_in_capitals", nil, mapped, kubelet(`[{"containerPort":21,"protocol":"TCP"}]`), []policy.Port{declared}},
 		{"another_containers", nil, mapped, kubelet(`[{"containerPort":8443}]`), []policy.Port{{Number: 8443, Protocol: "tcp", Field: "container.ports[0]"}}},
-		{"kubelet_that_declares_none", nil, mapped, map[string]string{kubeletHash: "1"}, nil},
-		{"note_that_is_not_the_kubelets", nil, mapped, map[string]string{kubeletPorts: `[]`}, []policy.Port{wholePod}},
+		{"kubelet_that_declares_none", nil, mapped, map[string]string{policy.KubeletHashNote: "1"}, nil},
+		{"note_that_is_not_the_kubelets", nil, mapped, map[string]string{policy.KubeletPortsNote: `[]`}, []policy.Port{wholePod}},
 		{"note_that_cannot_be_read", nil, mapped, kubelet(`[{"containerPort":70000}]`), []policy.Port{wholePod}},
 		{"note_that_is_no_json", nil, mapped, kubelet(`nonsense`), []policy.Port{wholePod}},
 	}
