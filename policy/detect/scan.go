@@ -255,7 +255,7 @@ func (c *Scan) judge(cut, end int) {
 func (c *Scan) match(h prefilter.Hit, end int) {
 	a := c.set.anchors[h.Pattern]
 	s := &c.sinks[a.detector]
-	if s.crashed || s.vain > maxVain {
+	if s.crashed || s.vain > maxVain || s.covered > 0 && c.base+int64(h.Off) < s.covered {
 		return
 	}
 	if s.vain++; s.vain > maxVain {

@@ -35,7 +35,8 @@ type Sink struct {
 	reasons  map[string]struct{}
 	crashed  bool
 	used     bool
-	vain     int // matches since the last that something came of
+	vain     int   // matches since the last that something came of
+	covered  int64 // what lies before was dealt with
 }
 
 // maxVain is how many matches in a row may come to nothing in one file: beyond
@@ -80,6 +81,13 @@ func (s *Sink) Record(r Record) {
 
 // maxKeys bounds the keys of one record that are made; fewer are kept.
 const maxKeys = 8
+
+// Cover says that matches before an offset belong to the record that was given,
+// so that Near need not be asked about each.
+func (s *Sink) Cover(end int64) { s.used, s.covered = true, max(s.covered, end) }
+
+// Covered is the largest offset that Cover was told.
+func (s *Sink) Covered() int64 { return s.covered }
 
 // hide turns a key into what may be kept of it.
 func (s *Sink) hide(k Key) people.Key {

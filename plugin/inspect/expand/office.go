@@ -1,6 +1,7 @@
 package expand
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -31,7 +32,8 @@ func openDocument(x *expansion, path string, in input) error {
 		if err := x.check(); err != nil {
 			return err
 		}
-		return scanZip(x, path, io.NewSectionReader(in.At, 0, in.Size))
+		err := scanZip(x, path, io.NewSectionReader(in.At, 0, in.Size))
+		return cmp.Or(x.ended, err, errZip)
 	}
 	d := &document{x: x, path: path, zip: z, parts: map[string]zipEntry{}, done: map[int64]bool{}}
 	if err := z.each(d.note); err != nil {

@@ -25,7 +25,7 @@ const trailing = "(after the end)"
 
 // single visits what a compressed file holds.
 func (x *expansion) single(f Kind, path string, in *counted, decoder io.Reader) error {
-	s := &stage{x: x, path: path, name: x.formats.of(f).name, r: decoder, in: in, begun: in.n}
+	s := &stage{x: x, path: path, name: x.formats.of(f).name, r: decoder, in: in}
 	if err := x.content(path, s); err != nil && s.fault == nil {
 		return err
 	}

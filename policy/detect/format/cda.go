@@ -70,7 +70,10 @@ func (c *cda) Window(w detect.Window) {
 	c.elements.Window(w.Off, w.Data)
 }
 
-func (c *cda) Close() { c.elements.Close() }
+func (c *cda) Close() {
+	c.elements.Close()
+	c.elements.Missed(c.sink.Skip)
+}
 
 // Idle says that no document is open, or that what is open is none.
 func (c *cda) Idle() bool {

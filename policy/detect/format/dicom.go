@@ -51,6 +51,7 @@ func (d *dicom) Window(w detect.Window) {
 	case d.done:
 		return
 	case w.Off != d.next: // a hole: nobody writes zeros into a header
+		d.sink.Skip("DICOM object with a hole in its header")
 		d.Close()
 		return
 	}
@@ -91,6 +92,9 @@ func (d *dicom) Close() {
 		if reason := d.inflate(); reason != "" && !d.who.some {
 			d.sink.Skip(reason)
 		}
+	}
+	if d.set.within() {
+		d.sink.Skip("DICOM object ends within an element or a sequence")
 	}
 	d.who.report(d.sink)
 }

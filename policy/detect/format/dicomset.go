@@ -84,6 +84,7 @@ type dicomSet struct {
 	need  int64 // bytes of the value that are missing
 	keep  bool
 	value []byte
+	open  int // sequences of undefined length
 }
 
 func newDicomSet(emit func(tag uint32, value []byte, off int64)) *dicomSet {
@@ -132,6 +133,12 @@ func (s *dicomSet) begin(h dicomHeader, off int64) {
 		s.over = true
 		return
 	}
+	switch {
+	case h.endless:
+		s.open++
+	case h.tag == tagSequenceEnd:
+		s.open = max(0, s.open-1)
+	}
 	s.tag, s.off, s.need = h.tag, off, int64(h.length)
 	if s.keep = dicomWanted(h.tag); s.keep && s.need == 0 {
 		s.emit(h.tag, nil, off)
@@ -163,6 +170,7 @@ type dicomHeader struct {
 	tag     uint32
 	size    int
 	length  uint32
+	endless bool // a sequence of undefined length
 }
 
 // header reads the header that b begins with.
@@ -194,20 +202,23 @@ func (s *dicomSet) header(b []byte) dicomHeader {
 			h.size, h.length = 12, order.Uint32(b[8:])
 			opaque = string(b[4:6]) == "UN"
 			if typ == sequence {
-				h.length = 0
+				h.endless, h.length = h.length == undefinedLength, 0
 			}
 		case typ == shortValue:
 			h.length, opaque = uint32(order.Uint16(b[6:])), false
 		}
 	}
-	return s.within(h, b, order, opaque)
+	return s.nested(h, b, order, opaque)
 }
 
-// within makes a header all of its element where elements follow in it.
-func (s *dicomSet) within(h dicomHeader, b []byte, order binary.ByteOrder, opaque bool) dicomHeader {
+// within says that the bytes so far end within an element or a sequence.
+func (s *dicomSet) within() bool { return !s.over && (s.need > 0 || len(s.carry) > 0 || s.open > 0) }
+
+// nested makes a header all of its element where elements follow in it.
+func (s *dicomSet) nested(h dicomHeader, b []byte, order binary.ByteOrder, opaque bool) dicomHeader {
 	switch {
 	case h.length == undefinedLength:
-		h.length = 0
+		h.endless, h.length = true, 0
 	case opaque && h.length >= 8 && !dicomWanted(h.tag):
 		if len(b) < h.size+4 {
 			return dicomHeader{missing: true}

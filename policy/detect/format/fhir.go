@@ -81,6 +81,8 @@ func (f *fhir) Window(w detect.Window) {
 func (f *fhir) Close() {
 	f.objects.Close()
 	f.elements.Close()
+	f.objects.Missed(f.json.sink.Skip)
+	f.elements.Missed(f.xml.sink.Skip)
 }
 
 // Idle says that no document is open that still may name somebody.

@@ -91,6 +91,9 @@ func (h *hl7v2) segment(text []byte, off int64) {
 	case "BTS", "FTS", "BHS", "FHS":
 		h.cutter.open = false
 	case "PID":
+		if h.cutter.cut {
+			h.sink.Skip("HL7 v2 segment longer than 16 KiB was read up to there")
+		}
 		h.patient(fieldsOf(text, h.sep), h.sep, off)
 	case "QRD", "QPD":
 		h.query(text, off)

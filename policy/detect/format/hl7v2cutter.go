@@ -23,6 +23,7 @@ type hl7Cutter struct {
 	off  int64  // where it begins
 	held []byte // what earlier windows had of it
 	size int    // bytes of it in all
+	cut  bool   // what emit is given is its beginning
 }
 
 // What a byte can be the end of.
@@ -129,6 +130,7 @@ func (c *hl7Cutter) end(piece []byte, n int) {
 		c.size += len(piece)
 	}
 	text = text[:max(0, min(len(text), c.size-n))]
+	c.cut = c.size > maxSegment
 	if len(text) > 0 && !c.lost(text) {
 		c.emit(text, c.off)
 	}

@@ -85,6 +85,9 @@ func nearTelecom(h detect.Hit, s *detect.Sink) {
 	if !c.known() {
 		return
 	}
+	if len(h.Text)-h.At > telecomAfter && len(telecomSegment(after)) == len(after) {
+		s.Skip("NCPDP segment longer than 1 KiB was read up to there")
+	}
 	before := telecomText(h.Text[max(0, h.At-telecomBefore):h.At])
 	before, after = before[telecomBegin(before):], after[:telecomEnd(after)]
 	patient := id == "01" || id == "29"

@@ -35,6 +35,10 @@ func nearEdifact(h detect.Hit, s *detect.Sink) {
 			d.patient(segment, begin, s)
 		case "UIT", "UIZ":
 			return
+		case "UIH":
+			if n > 0 { // another message
+				return
+			}
 		}
 	}
 }
@@ -197,6 +201,7 @@ func tellsScript(data []byte) int {
 
 func (x *script) Close() {
 	x.tokens.Close()
+	x.tokens.Missed(x.sink.Skip)
 	x.open, x.within, x.inside, x.tail = false, false, 0, x.tail[:0]
 }
 

@@ -80,6 +80,8 @@ func (e *openEHR) Window(w detect.Window) {
 func (e *openEHR) Close() {
 	e.objects.Close()
 	e.elements.Close()
+	e.objects.Missed(e.sink.Skip)
+	e.elements.Missed(e.sink.Skip)
 }
 
 // Idle says that no composition is open, or that nothing speaks of one any more.

@@ -253,6 +253,9 @@ func (x *x12) segment(piece []byte, end int64) {
 		text = x.held
 	}
 	text = x12Clean(text, x.term, &x.scratch)
+	if x.size > maxX12Segment && x12Name(text, x.el) == "NM1" {
+		x.claims.sink.Skip("X12 segment longer than 4 KiB was read up to there")
+	}
 	x.held, x.size = x.held[:0], 0
 	if end-x.off > maxX12Away {
 		x.leave()

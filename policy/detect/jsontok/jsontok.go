@@ -80,6 +80,7 @@ type Tokenizer struct {
 	levels []level
 	names  []byte // the keys of the levels, one after another
 	over   int    // containers beyond MaxDepth
+	deep   bool   // there were some
 }
 
 // level is one open container.
@@ -144,6 +145,13 @@ func (z *Tokenizer) Depth() int { return len(z.levels) + z.over }
 // Quiet says that nothing is open: a sleep now loses nothing.
 func (z *Tokenizer) Quiet() bool {
 	return len(z.levels) == 0 && z.over == 0 && !z.waits && !z.keyed && (z.state == outside || z.state == inLine)
+}
+
+// Missed tells why something was passed over, of all that was read so far.
+func (z *Tokenizer) Missed(tell func(reason string)) {
+	if z.deep {
+		tell("JSON nested more than 64 deep")
+	}
 }
 
 // Path is the key of the object that is up objects around the token in the

@@ -122,6 +122,18 @@ func TestTokenizer_against_library(t *testing.T) {
 	}
 }
 
+// TestMissed: depth beyond the bound is told.
+func TestMissed(t *testing.T) {
+	for depth, want := range map[int]int{jsontok.MaxDepth: 0, jsontok.MaxDepth + 1: 1} {
+		z, told := jsontok.New(func(*jsontok.Token) {}), 0
+		z.Window(0, []byte(strings.Repeat("[", depth)+strings.Repeat("]", depth)+"\n{}"))
+		z.Close()
+		if z.Missed(func(string) { told++ }); told != want {
+			t.Errorf("%d deep: told %d times, want %d", depth, told, want)
+		}
+	}
+}
+
 // TestTokenizer_hostile: depth and length cost nothing, and what follows is read.
 func TestTokenizer_hostile(t *testing.T) {
 	const million = 1_000_000

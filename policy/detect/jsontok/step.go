@@ -296,6 +296,7 @@ func (z *Tokenizer) push(object bool, at int64) {
 	}
 	if len(z.levels) == MaxDepth {
 		z.over++
+		z.deep = true
 		z.keyed = false
 		return
 	}

@@ -80,6 +80,7 @@ func (r *jsonReader) Window(w detect.Window) {
 func (r *jsonReader) Close() {
 	r.tokens.Close()
 	r.tree.finish()
+	r.tokens.Missed(r.tree.sink.Skip)
 }
 
 // Idle sleeps between documents.
@@ -129,6 +130,10 @@ func (r *jsonReader) string(t *jsontok.Token) {
 		})
 		inner.Window(0, v)
 		inner.Close()
+		inner.Missed(r.tree.sink.Skip)
+		if t.Cut && len(v) == jsontok.MaxString {
+			r.tree.sink.Skip("JSON in a string longer than 64 KiB was read up to there")
+		}
 		r.within = false
 		return
 	}

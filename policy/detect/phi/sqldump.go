@@ -28,6 +28,10 @@ type dump struct {
 	line  []byte // of COPY
 	cut   bool
 	cells [][]byte
+
+	columns int  // that are kept, of all tables
+	crowded bool // there are more tables or columns
+	longest bool // a statement is longer than is kept
 }
 
 // mode is what is being read.
@@ -43,7 +47,8 @@ const (
 // The bounds of what is kept of a dump.
 const (
 	maxTables  = 4096
-	maxUnsure  = 16 // tables whose rows wait for their columns to be guessed
+	maxLaidOut = 1 << 18 // columns of all tables
+	maxUnsure  = 16      // tables whose rows wait for their columns to be guessed
 	maxHeadKey = 2048
 )
 
@@ -85,6 +90,12 @@ func (d *dump) Close() {
 	if d.cut {
 		d.sink.Skip("rows of a dumped table longer than 64 KiB were read up to there")
 	}
+	if d.crowded {
+		d.sink.Skip("dump with more tables than are kept")
+	}
+	if d.longest {
+		d.sink.Skip("statement longer than 256 KiB before its rows")
+	}
 }
 
 // seek looks for a byte that may begin a statement and returns how many it
@@ -110,6 +121,7 @@ func (d *dump) gather(data []byte, off int64) int {
 	for i, c := range data {
 		switch d.head.add(c) {
 		case aborted:
+			d.longest = d.longest || len(d.head.buf) == maxHead
 			d.mode, d.prev = seeking, c
 			return i + 1
 		case complete:
@@ -167,9 +179,10 @@ func (d *dump) key(name []byte) string {
 // they are of no interest.
 func (d *dump) tableOf(s parsed) *rows {
 	name := d.key(s.name)
-	room := len(d.tables)+len(d.heads) < maxTables
+	room := len(d.tables)+len(d.heads) < maxTables && d.columns < maxLaidOut
 	switch {
 	case s.verb == create:
+		d.crowded = d.crowded || !room
 		if room && len(s.columns) > 0 {
 			d.tables[name] = d.reader(s)
 		}
@@ -184,6 +197,7 @@ func (d *dump) tableOf(s parsed) *rows {
 		return t
 	}
 	t, ok := d.tables[name]
+	d.crowded = d.crowded || !ok && (d.unsure == maxUnsure || !room)
 	if !ok && d.unsure < maxUnsure && room {
 		d.unsure++
 		t = &rows{sink: d.sink, join: &d.join, context: d.context(s.name)}
@@ -199,6 +213,7 @@ func (d *dump) reader(s parsed) *rows {
 	if t.layout = header(s.columns, 0, t.context); t.layout == nil {
 		return nil
 	}
+	d.columns += len(t.layout.columns)
 	return t
 }
 

@@ -52,14 +52,15 @@ func nearText(h detect.Hit, s *detect.Sink) {
 	if label < 0 {
 		return
 	}
-	var some [8]item // seldom more
-	line := max(lastEnd(h.Text[:label])+1, label-near)
+	var some [8]item                                   // seldom more
+	done := min(s.Covered()-textOff(&h), int64(label)) // before it are other records
+	line := max(lastEnd(h.Text[:label])+1, label-near, int(done))
 	items := itemsIn(some[:0], h.Text, line, h.End, false)
 	begin := leads(h.Text, items, label)
 	if begin < 0 {
 		return
 	}
-	if begin == 0 {
+	if begin == 0 && line > int(done) {
 		if start := chain(&h, line); start < line {
 			items = itemsIn(items[:0], h.Text, start, lineStop(h.Text, h.End), false)
 			if begin = leads(h.Text, items, label); begin < 0 {
@@ -71,6 +72,7 @@ func nearText(h detect.Hit, s *detect.Sink) {
 	items = itemsIn(items[:0], h.Text, start, min(len(h.Text), label+3*near), true)
 	if end := recordEnd(h.Text, items, 0); end > 0 {
 		s.Record(recordOf(&h, items[:end]))
+		s.Cover(textOff(&h) + int64(items[end-1].end))
 	}
 }
 

@@ -13,8 +13,9 @@ type tree struct {
 	sink   *detect.Sink
 	weight int // of the path
 	nodes  []node
-	depth  int // of nodes that are in use; the first stands for what has no start
-	over   int // levels beyond
+	depth  int  // of nodes that are in use; the first stands for what has no start
+	over   int  // levels beyond
+	deep   bool // something was said there
 	join   join
 	keys   map[string]column
 	joined []byte
@@ -114,10 +115,17 @@ func (t *tree) column(key []byte) column {
 	return c
 }
 
+// tells says that a value of the key could be somebody's.
+func (t *tree) tells(key []byte) bool { return t.column(key).kind != other }
+
 // value takes a member of the open object.
 func (t *tree) value(key, v []byte, off int64) {
 	n := t.object()
-	if n.skip || t.over > 0 || len(key) == 0 || len(v) == 0 {
+	if n.skip || len(key) == 0 || len(v) == 0 {
+		return
+	}
+	if t.over > 0 {
+		t.deep = t.deep || t.tells(key)
 		return
 	}
 	if !n.filled {
@@ -179,6 +187,9 @@ func (t *tree) pop() {
 func (t *tree) finish() {
 	t.close()
 	t.join.close(t.sink)
+	if t.deep {
+		t.sink.Skip("records nested more than 32 deep")
+	}
 }
 
 // close ends what reading began in the middle of.
@@ -256,7 +267,7 @@ func (t *tree) emit(n *node) {
 
 // text takes the text of an element: it is a value of the element around it.
 func (t *tree) text(v []byte, off int64) {
-	if t.over > 0 || t.depth < 2 {
+	if t.depth < 2 || t.over > 0 {
 		return
 	}
 	n := &t.nodes[t.depth-1]

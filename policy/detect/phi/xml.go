@@ -74,6 +74,7 @@ type xmlReader struct {
 	tree   *tree
 	tokens *xmltok.Tokenizer
 	begin  beginning
+	hidden bool // an entity stands where an identifier would
 }
 
 func (r *xmlReader) Window(w detect.Window) {
@@ -84,6 +85,11 @@ func (r *xmlReader) Window(w detect.Window) {
 func (r *xmlReader) Close() {
 	r.tokens.Close()
 	r.tree.finish()
+	r.tokens.Missed(func(reason string) {
+		if reason != xmltok.Entities || r.hidden {
+			r.tree.sink.Skip(reason)
+		}
+	})
 }
 
 // Idle sleeps between documents.
@@ -98,6 +104,7 @@ func (r *xmlReader) token(t *xmltok.Token) {
 		}
 		for _, a := range t.Attrs {
 			r.tree.value(a.Name, a.Value, t.Off)
+			r.hidden = r.hidden || t.Unexpanded && r.tree.tells(a.Name)
 		}
 		r.tree.object().row = len(t.Attrs) > 1
 	case xmltok.End:
@@ -108,6 +115,7 @@ func (r *xmlReader) token(t *xmltok.Token) {
 		}
 	case xmltok.Text:
 		r.tree.text(t.Value, t.Off)
+		r.hidden = r.hidden || t.Unexpanded && r.tree.tells(t.Name)
 	}
 }
 

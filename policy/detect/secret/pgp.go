@@ -12,8 +12,11 @@ func nearPGP(h *detect.Hit, s *detect.Sink) {
 	if !bytes.HasSuffix(h.Text[:h.At], []byte(lead)) {
 		return
 	}
-	body, _ := bodyOf(h)
+	body, cut := bodyOf(h)
 	key := decode(body)
+	if cut && len(key) < minKey && headersAlone(body) {
+		s.Skip(lateKey)
+	}
 	if mark := key[:min(len(key), markBytes)]; plainPGP(key) && !publishedKey(mark) {
 		s.FoundAs("PGP private key without a passphrase", h.Off-int64(len(lead)))
 		s.Fingerprint(mark)

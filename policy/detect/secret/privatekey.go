@@ -72,6 +72,9 @@ func nearPEM(h *detect.Hit, s *detect.Sink) {
 	}
 	body, cut := bodyOf(h)
 	key := decode(body)
+	if cut && len(key) < minKey && headersAlone(body) {
+		s.Skip(lateKey)
+	}
 	if mark := key[:min(len(key), markBytes)]; (plainDER(key, cut) || plainOpenSSH(key)) && !publishedKey(mark) {
 		s.Found(h.Off - int64(len("-----BEGIN "+pemKinds[i])))
 		s.Fingerprint(mark)
@@ -88,6 +91,23 @@ func bodyOf(h *detect.Hit) (body []byte, cut bool) {
 	return body, len(body) >= detect.NearAfter
 }
 
+const lateKey = "private key behind more than 2 KiB of headers"
+
+// headersAlone says whether a text has nothing but headers: lines with a colon,
+// the last of which may go on beyond it.
+func headersAlone(body []byte) bool {
+	first, rest, _ := bytes.Cut(bytes.TrimLeft(body, "\r\n"), []byte{'\n'})
+	for line := first; ; {
+		if bytes.IndexByte(line, ':') < 1 {
+			return false
+		}
+		if len(rest) == 0 {
+			return true
+		}
+		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
+	}
+}
+
 // nearPuTTY judges a key in PuTTY's form (PuTTY manual, C.1), which says how it
 // is encrypted in its second line.
 func nearPuTTY(h *detect.Hit, s *detect.Sink) {
@@ -96,6 +116,8 @@ func nearPuTTY(h *detect.Hit, s *detect.Sink) {
 		if _, private, ok := bytes.Cut(text, []byte("Private-Lines: ")); ok && len(private) > minKey {
 			s.FoundAs("PuTTY private key without a passphrase", h.Off)
 			s.Fingerprint(private[:min(len(private), 100)])
+		} else if !ok && len(text) >= detect.NearAfter {
+			s.Skip(lateKey)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type small struct {
 	parse   parser
 	content []byte
 	holed   bool
+	more    bool // there is more than was read
 }
 
 // parser reads a file of credentials and reports them.
@@ -27,10 +28,16 @@ func (f *small) Window(w detect.Window) {
 		return
 	}
 	room := smallBytes - len(f.content)
+	f.more = f.more || len(w.Data) > room
 	f.content = append(f.content, w.Data[:min(room, len(w.Data))]...)
 }
 
-func (f *small) Close() { f.parse(bytes.TrimPrefix(f.content, []byte("\uFEFF")), f.sink) }
+func (f *small) Close() {
+	f.parse(bytes.TrimPrefix(f.content, []byte("\uFEFF")), f.sink)
+	if f.more || f.holed {
+		f.sink.Skip("file of settings longer than 64 KiB was read up to there")
+	}
+}
 
 // baseName is the last part of a path, also within a container.
 func baseName(path string) string { return path[strings.LastIndexAny(path, "/!")+1:] }

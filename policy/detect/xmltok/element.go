@@ -11,6 +11,7 @@ func (z *Tokenizer) close() {
 	case z.ended:
 		z.endTag(prefix, name)
 	case len(z.levels) == MaxDepth:
+		z.missed[deep] = true
 		if !z.empty {
 			z.over++
 		}
@@ -32,15 +33,15 @@ func cut(full []byte) (prefix, name []byte) {
 
 // flush emits the text that stands before a tag.
 func (z *Tokenizer) flush() {
-	if n := len(z.levels); z.solid && z.over == 0 {
-		t := Token{Kind: Text, Off: z.textAt, Value: bytes.TrimRight(z.text, " \t\r\n\x00"), Cut: z.cut, Depth: n}
+	if n := len(z.levels); (z.solid || z.ownInText) && z.over == 0 {
+		t := Token{Kind: Text, Off: z.textAt, Value: bytes.TrimRight(z.text, " \t\r\n\x00"), Cut: z.cut, Depth: n, Unexpanded: z.ownInText}
 		if n > 0 {
 			z.named(&t, n-1)
 		}
 		z.tok = t
 		z.emit(&z.tok)
 	}
-	z.text, z.solid, z.cut, z.textAt = z.text[:0], false, false, z.mark
+	z.text, z.solid, z.cut, z.textAt, z.ownInText = z.text[:0], false, false, z.mark, false
 }
 
 // named sets what an open element is called.
@@ -59,7 +60,7 @@ func (z *Tokenizer) push(prefix, name []byte) {
 	l.space = z.lookup(prefix)
 	z.names = append(append(z.names, prefix...), name...)
 	z.levels = append(z.levels, l)
-	t := Token{Kind: Start, Off: z.mark, Attrs: z.attrs, Depth: len(z.levels) - 1}
+	t := Token{Kind: Start, Off: z.mark, Attrs: z.attrs, Depth: len(z.levels) - 1, Unexpanded: z.ownInTag}
 	z.named(&t, t.Depth)
 	z.tok = t
 	z.emit(&z.tok)

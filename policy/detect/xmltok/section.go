@@ -16,6 +16,8 @@ func (z *Tokenizer) ampersand(c byte, i int) int {
 		var buf [utf8.UTFMax]byte
 		if r, ok := character(z.entity); ok {
 			z.put(buf[:utf8.EncodeRune(buf[:], r)])
+		} else if z.declares {
+			z.unexpanded()
 		}
 		return i + 1
 	case len(z.entity) < maxEntity && (nameByte[c] || c == '#'):
@@ -29,8 +31,21 @@ func (z *Tokenizer) ampersand(c byte, i int) int {
 // unfinished takes an ampersand for itself.
 func (z *Tokenizer) unfinished() {
 	z.state = z.into
+	if len(z.entity) == maxEntity && z.declares && begins(z.entity[0]) {
+		z.unexpanded()
+	}
 	z.put([]byte{'&'})
 	z.put(z.entity)
+}
+
+// unexpanded notes an entity that is none of the predefined ones.
+func (z *Tokenizer) unexpanded() {
+	z.missed[unknownEntity] = true
+	if z.into == outside {
+		z.ownInText = true
+	} else {
+		z.ownInTag = true
+	}
 }
 
 // put adds to the text or value that an entity stands in.
@@ -138,6 +153,7 @@ func (z *Tokenizer) until(c, of byte, n int) {
 
 // doctype passes over a DOCTYPE with its declarations.
 func (z *Tokenizer) doctype(c byte) {
+	z.last = z.last<<8 | uint64(c)
 	switch c {
 	case '"', '\'':
 		z.state, z.quote = inDoctypeQuote, c
@@ -149,6 +165,9 @@ func (z *Tokenizer) doctype(c byte) {
 		if z.square <= 0 {
 			z.state = outside
 		}
+	case 'Y':
+		const entity = '<'<<56 | '!'<<48 | 'E'<<40 | 'N'<<32 | 'T'<<24 | 'I'<<16 | 'T'<<8 | 'Y'
+		z.declares = z.declares || z.last == entity
 	}
 }
 

@@ -91,7 +91,7 @@ func (z *Tokenizer) keep(b []byte) {
 
 // open begins a tag.
 func (z *Tokenizer) open(at int64) {
-	z.state, z.mark, z.ended, z.empty = tagOpen, at, false, false
+	z.state, z.mark, z.ended, z.empty, z.ownInTag = tagOpen, at, false, false, false
 	z.tag, z.spans = z.tag[:0], z.spans[:0]
 }
 
@@ -242,6 +242,7 @@ func (z *Tokenizer) endValue() {
 	n := len(z.spans) - 1
 	z.spans[n].end = len(z.tag)
 	if n >= MaxAttrs {
+		z.missed[manyAttributes] = true
 		z.drop()
 	}
 }

@@ -43,6 +43,7 @@ type Token struct {
 	Attrs               []Attr // of a start, name spaces not among them
 	Value               []byte // of text
 	Cut                 bool   // the text was longer than the bound
+	Unexpanded          bool   // the text or an attribute has an entity that the document declares
 	// Depth counts the elements around it; an end has the depth of its start.
 	Depth int
 	// Unopened marks an end whose start was not seen, at depth 0.
@@ -94,12 +95,37 @@ type Tokenizer struct {
 	word   []byte // what follows <!
 	square int    // brackets within a DOCTYPE
 	skip   int
-	tail   int // bytes of what ends a section that were seen
+	tail   int    // bytes of what ends a section that were seen
+	last   uint64 // the last eight bytes of a DOCTYPE
 
 	levels []level
 	names  []byte // prefix and name of the levels, one after another
 	over   int    // elements beyond MaxDepth
 	spaces []space
+
+	declares  bool // a DOCTYPE declared entities, or the beginning was not read
+	missed    [misses]bool
+	ownInText bool // an entity of the document's own is in the text
+	ownInTag  bool // or in an attribute of the tag
+}
+
+// miss is a reason why something was passed over.
+type miss uint8
+
+const (
+	deep miss = iota
+	unknownEntity
+	manyAttributes
+	misses
+)
+
+// Entities is what Missed tells of entities that a document declares.
+const Entities = "XML with entities of its own, which are not expanded"
+
+var reasons = [misses]string{
+	deep:           "XML nested more than 64 deep",
+	unknownEntity:  Entities,
+	manyAttributes: "XML element with more than 32 attributes",
 }
 
 // span is an attribute within tag.
@@ -129,7 +155,7 @@ func (z *Tokenizer) Window(off int64, data []byte) {
 		z.Close()
 	}
 	if !z.begun {
-		z.textAt = off
+		z.textAt, z.declares = off, off > 0
 	}
 	z.begun, z.next = true, off+int64(len(data))
 	for i := 0; i < len(data); {
@@ -155,6 +181,15 @@ func (z *Tokenizer) Depth() int { return len(z.levels) + z.over }
 
 // Quiet says that nothing is open: a sleep now loses nothing.
 func (z *Tokenizer) Quiet() bool { return z.Depth() == 0 && z.state == outside }
+
+// Missed tells why something was passed over, of all that was read so far.
+func (z *Tokenizer) Missed(tell func(reason string)) {
+	for m, missed := range z.missed {
+		if missed {
+			tell(reasons[m])
+		}
+	}
+}
 
 // Path is the name of the element that is up elements around the token in the
 // callback: Path(0) is that of the token, for text of the element it stands in.

@@ -34,7 +34,7 @@ func read(text string, size int) []string {
 		for _, m := range []struct {
 			mark string
 			set  bool
-		}{{"!cut", t.Cut}, {"!unopened", t.Unopened}, {"!broken", t.Broken}} {
+		}{{"!cut", t.Cut}, {"!unopened", t.Unopened}, {"!broken", t.Broken}, {"!unexpanded", t.Unexpanded}} {
 			if m.set {
 				line += m.mark
 			}
@@ -53,15 +53,16 @@ func TestTokenizer(t *testing.T) {
 		text string
 		want []string
 	}{
-		"element":    {`<a x="1" y='2>'>t</a>`, []string{"<a|x=1|y=2>", "=a:t", "/a"}},
-		"empty":      {`<a><b/><c x="/"/></a >`, []string{"<a", "<a.b", "/a.b", "<a.c|x=/", "/a.c", "/a"}},
-		"space":      {`<a xmlns="u:a" xmlns:p="u:p"><p:b p:x="1"/><c xmlns="u:c"/><d/></a>`, []string{"<a(u:a)", "<a.b(u:p)|x=1", "/a.b(u:p)", "<a.c(u:c)", "/a.c(u:c)", "<a.d(u:a)", "/a.d(u:a)", "/a(u:a)"}},
-		"declared":   {`<p:a xmlns:p="u"><p:b>x</p:b></p:a>`, []string{"<a(u)", "<a.b(u)", "=a.b(u):x", "/a.b(u)", "/a(u)"}},
-		"entities":   {`<a x="&lt;&#65;&#x42;&quot;">&amp;&unknown;&&#1114112;x&apos; & y</a>`, []string{`<a|x=<AB"`, `=a:&&x' & y`, "/a"}},
-		"long":       {`<a>&averyverylongname;</a>`, []string{"<a", "=a:&averyverylongname;", "/a"}},
-		"cdata":      {`<a>x <![CDATA[<b>]]]]>y</a>`, []string{"<a", "=a:x <b>]]y", "/a"}},
-		"comment":    {`<a><!-- <b> -- --->x<?pi <c> ?>y</a>`, []string{"<a", "=a:xy", "/a"}},
-		"doctype":    {`<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "]>"> <!ELEMENT c (d)>]><a>&b;</a>`, []string{"<a", "/a"}},
+		"element":  {`<a x="1" y='2>'>t</a>`, []string{"<a|x=1|y=2>", "=a:t", "/a"}},
+		"empty":    {`<a><b/><c x="/"/></a >`, []string{"<a", "<a.b", "/a.b", "<a.c|x=/", "/a.c", "/a"}},
+		"space":    {`<a xmlns="u:a" xmlns:p="u:p"><p:b p:x="1"/><c xmlns="u:c"/><d/></a>`, []string{"<a(u:a)", "<a.b(u:p)|x=1", "/a.b(u:p)", "<a.c(u:c)", "/a.c(u:c)", "<a.d(u:a)", "/a.d(u:a)", "/a(u:a)"}},
+		"declared": {`<p:a xmlns:p="u"><p:b>x</p:b></p:a>`, []string{"<a(u)", "<a.b(u)", "=a.b(u):x", "/a.b(u)", "/a(u)"}},
+		"entities": {`<a x="&lt;&#65;&#x42;&quot;">&amp;&unknown;&&#1114112;x&apos; & y</a>`, []string{`<a|x=<AB"`, `=a:&&x' & y`, "/a"}},
+		"long":     {`<a>&averyverylongname;</a>`, []string{"<a", "=a:&averyverylongname;", "/a"}},
+		"cdata":    {`<a>x <![CDATA[<b>]]]]>y</a>`, []string{"<a", "=a:x <b>]]y", "/a"}},
+		"comment":  {`<a><!-- <b> -- --->x<?pi <c> ?>y</a>`, []string{"<a", "=a:xy", "/a"}},
+		"doctype": {`<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "]>"> <!ELEMENT c (d)>]><a x="&b;">&b;</a>&amp;`,
+			[]string{"<a|x=!unexpanded", "=a:!unexpanded", "/a", "=:&"}},
 		"text":       {"if a < b && c<d { <x>1</x>", []string{"=:if a < b && c", "<x", "=x:1", "/x"}},
 		"less":       {"1 <2, <x>1</x>", []string{"=:1 <2,", "<x", "=x:1", "/x"}},
 		"middle":     {`ue="1"/>t</b></c><d>x</d>`, []string{`=:ue="1"/>t`, "/b!unopened", "/c!unopened", "<d", "=d:x", "/d"}},
@@ -76,6 +77,39 @@ func TestTokenizer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, size := range []int{1 << 20, 3, 1} {
 				if diff := cmp.Diff(c.want, read(c.text, size)); diff != "" {
+					t.Errorf("windows of %d (-want +got):\n%s", size, diff)
+				}
+			}
+		})
+	}
+}
+
+// TestMissed: what is passed over is told, and nothing else.
+func TestMissed(t *testing.T) {
+	const declared = `<!DOCTYPE a [<!ENTITY b "c">]>`
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"none":           {declared + `<a x="&lt;">&amp; & &#65; <b/></a>`, nil},
+		"undeclared":     {`<!DOCTYPE html><a x="&nbsp;">&nbsp;</a>`, nil},
+		"entity":         {declared + "<a>&b;</a>", []string{xmltok.Entities}},
+		"long_name":      {declared + "<a>&averyverylongname;</a>", []string{xmltok.Entities}},
+		"in_attribute":   {declared + `<a x="&b;"/>`, []string{xmltok.Entities}},
+		"as_deep_as_can": {strings.Repeat("<a>", xmltok.MaxDepth), nil},
+		"deep":           {strings.Repeat("<a>", xmltok.MaxDepth+1), []string{"XML nested more than 64 deep"}},
+		"attributes":     {"<a" + strings.Repeat(` x="1"`, xmltok.MaxAttrs+1) + ">", []string{"XML element with more than 32 attributes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, size := range []int{1 << 20, 1} {
+				var got []string
+				z := xmltok.New(func(*xmltok.Token) {})
+				for i := 0; i < len(c.text); i += size {
+					z.Window(int64(i), []byte(c.text[i:min(i+size, len(c.text))]))
+				}
+				z.Close()
+				z.Missed(func(reason string) { got = append(got, reason) })
+				if diff := cmp.Diff(c.want, got); diff != "" {
 					t.Errorf("windows of %d (-want +got):\n%s", size, diff)
 				}
 			}
