@@ -59,12 +59,19 @@ quality-benign: ## what is found in this machine's own files, per 100,000; ARGS=
 	@$(GO) run -buildvcs=false ./test/quality $(ARGS) $(BENIGN)
 
 FUZZTIME ?= 60s
-fuzz: ## run every fuzz test for FUZZTIME (60s)
-	@$(GO) list ./policy/... ./plugin/... | while read -r package; do \
+# A failure is made small with a few tries only: its input is kept in testdata either way.
+fuzz: ## run every fuzz test for FUZZTIME (60s), one after the other, and say how often each ran
+	@failed=; count=0; out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
+	for package in $$($(GO) list ./policy/... ./plugin/...); do \
 		for name in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
-			echo "== $$package $$name"; $(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+			count=$$((count + 1)); verdict=ok; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 "$$package" >"$$out" 2>&1 || verdict=FAILED; \
+			execs=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$out" | tail -n 1); \
+			printf '%-6s %9s runs  %s %s\n' "$$verdict" "$${execs:-0}" "$${package#*/phigate/}" "$$name"; \
+			if [ "$$verdict" = FAILED ]; then cat "$$out"; failed="$$failed $$name"; fi; \
 		done; \
-	done
+	done; \
+	echo "$$count fuzz tests of $(FUZZTIME) each, failed:$${failed:- none}"; [ -z "$$failed" ]
 
 fuzz-nightly: ## run every fuzz test for an hour
 	@$(MAKE) fuzz FUZZTIME=1h

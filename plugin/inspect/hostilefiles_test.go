@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -235,8 +234,4 @@ func encryptedOffice() []byte {
 		out[512+2*i] = byte(c)
 	}
 	return out
-}
-
-func gzipMembers(t testing.TB, member []byte, n int) []byte {
-	return bytes.Repeat(packedBy(t, member, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.BestSpeed) }), n)
 }

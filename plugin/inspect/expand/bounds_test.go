@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 func zeros(n int) string { return string(make([]byte, n)) }
@@ -110,11 +113,8 @@ func TestBounds(t *testing.T) {
 			[]string{"/a.tgz!b.tgz!d.gz: nested more than 2 deep"}, 100, 1},
 		{"zips_of_zips", "/a.zip", nestedZips(6, 3), Defaults(), nil, 0, 0},
 		{"sparse_tar", "/a.tar", sparseTar(1 << 32), Defaults(), []string{"/a.tar!hole: beyond 200 times its compressed size"}, 2 << 20, -1},
-		{"xz_dictionary", "/a.xz", bigDictionary(), Defaults(), []string{"/a.xz: compressed with a window of more than 64 MiB"}, 0, 0},
-		{"lzma_dictionary", "/a.lzma", join([]byte{0x5D, 0, 0, 0, 0x0C}, lzmaAlone(hello)[5:]), Defaults(),
-			[]string{"/a.lzma: compressed with a window of more than 64 MiB"}, 0, 0},
 		{"zstd_window", "/a.zst", []byte("\x28\xb5\x2f\xfd\x00\x88\x29\x00\x00hello"), Defaults(),
-			[]string{"/a.zst: compressed with a window of more than 64 MiB"}, 0, 0},
+			[]string{"/a.zst: compressed with a window of more than 32 MiB"}, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,6 +124,39 @@ func TestBounds(t *testing.T) {
 			}
 			if got.bytes > tt.bytes || tt.files >= 0 && len(got.files) != tt.files {
 				t.Errorf("%d files of %d bytes, want %d of at most %d", len(got.files), got.bytes, tt.files, tt.bytes)
+			}
+		})
+	}
+}
+
+// TestWindows: what a dictionary of xz or lzma claims costs nothing; only what is
+// farther back than the window is not read.
+func TestWindows(t *testing.T) {
+	lim := Defaults()
+	lim.Ratio = 1 << 20
+	far := string(long(64<<10)) + zeros(maxWindow) + string(long(64<<10))
+	large := packed(far, func(w io.Writer) io.WriteCloser { return must(xz.WriterConfig{DictCap: 2 * maxWindow}.NewWriter(w)) })
+	largeLzma := packed(far, func(w io.Writer) io.WriteCloser { return must(lzma.WriterConfig{DictCap: 2 * maxWindow}.NewWriter(w)) })
+	zstdOf := func(s string) []byte {
+		return must(zstd.NewWriter(nil, zstd.WithSingleSegment(true), zstd.WithEncoderConcurrency(1))).EncodeAll([]byte(s), nil)
+	}
+	for _, tt := range []struct {
+		name, path string
+		content    []byte
+		skips      []string
+	}{
+		{"claim_of_xz", "/a.xz", bigDictionary(), nil},
+		{"claim_of_lzma", "/a.lzma", join([]byte{0x5D, 0, 0, 0, 0x0C}, lzmaAlone(hello)[5:]), nil},
+		{"zstd_of_a_single_segment", "/a.zst", zstdOf(string(long(20 << 20))), nil},
+		{"zstd_of_too_large_a_segment", "/a.zst", zstdOf(zeros(maxWindow + 1)), []string{"/a.zst: compressed with a window of more than 32 MiB"}},
+		{"reach_of_xz", "/a.xz", large, []string{"/a.xz: compressed with a window of more than 32 MiB"}},
+		{"reach_of_lzma", "/a.lzma", largeLzma, []string{"/a.lzma: compressed with a window of more than 32 MiB"}},
+		{"within_another", "/a.xz", xzip(string(large)), []string{"/a.xz!a: compressed with a window of more than 32 MiB"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := expand(t, tt.path, tt.content, lim)
+			if diff := cmp.Diff(tt.skips, got.skips); diff != "" || len(got.files) > 1 || len(got.files) == 0 && tt.skips == nil {
+				t.Errorf("%d files, skips (-want +got):\n%s", len(got.files), diff)
 			}
 		})
 	}

@@ -46,6 +46,7 @@ type expansion struct {
 type place struct{ path, reason string }
 
 func (e *Expander) begin(ctx context.Context, path string, size int64, v Visitor) *expansion {
+	e.tools.windows, e.tools.large = 0, nil
 	return &expansion{Expander: e, ctx: ctx, visitor: v, top: path, size: size, deadline: time.Now().Add(e.lim.Time)}
 }
 

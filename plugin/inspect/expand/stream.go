@@ -14,11 +14,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow is the most memory that a decoder may ask for: the dictionary of
-// "xz -9", and what zstd itself takes without --long (RFC 8878 asks for 8 MiB).
-const maxWindow = 64 << 20
+// maxWindow is the most memory that a decoder of xz, lzma or zstd gets, and
+// usualWindow what it gets within another of these, and what "xz -6" and "zstd
+// -19" need (RFC 8878 asks for 8 MiB). A dictionary of xz is a claim: what
+// is shorter than the window, or refers no farther back, is read all the same.
+const (
+	maxWindow   = 32 << 20
+	usualWindow = 8 << 20
+)
 
-const largeWindow = reason("compressed with a window of more than 64 MiB")
+const largeWindow = reason("compressed with a window of more than 32 MiB")
 
 // trailing is the name of what stands behind the end of a stream or archive.
 const trailing = "(after the end)"
@@ -163,7 +168,7 @@ type zstdReader struct{ z *zstd.Decoder }
 
 func (r zstdReader) Read(p []byte) (int, error) {
 	n, err := r.z.Read(p)
-	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		err = largeWindow
 	}
 	return n, err

@@ -25,7 +25,8 @@ func openXz(x *expansion, path string, in input) error {
 	from := &counted{r: in}
 	buf := x.tools.buffer(from)
 	defer x.tools.unbuffer(buf)
-	z := newXz(buf)
+	z := newXz(buf, &x.tools)
+	defer z.close()
 	if err := z.stream(); err != nil {
 		return err
 	}
@@ -45,9 +46,20 @@ type xzReader struct {
 	block io.Reader // nil between blocks
 	begun int64     // of in, where the block begins
 	ended bool
+	tools *tools
+	free  func() // gives the block's window back
+	short bool   // the window is shorter than the block's dictionary
 }
 
-func newXz(r *bufio.Reader) *xzReader { return &xzReader{in: &counted{r: r}, buf: r} }
+func newXz(r *bufio.Reader, t *tools) *xzReader {
+	return &xzReader{in: &counted{r: r}, buf: r, tools: t, free: func() {}}
+}
+
+// close gives back what is open.
+func (z *xzReader) close() {
+	z.free()
+	z.free = func() {}
+}
 
 func (z *xzReader) Read(p []byte) (int, error) {
 	for !z.ended {
@@ -59,8 +71,11 @@ func (z *xzReader) Read(p []byte) (int, error) {
 		}
 		n, err := z.block.Read(p)
 		z.sum.write(p[:n])
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			err = z.blockEnd()
+		case err != nil && z.short && err != io.ErrUnexpectedEOF:
+			err = largeWindow
 		}
 		if n > 0 || err != nil {
 			return n, err
@@ -125,12 +140,15 @@ func (z *xzReader) next() error {
 		return err
 	}
 	z.sum = newXzSum(z.kind)
-	z.block, err = lzma.Reader2Config{DictCap: dict}.NewReader2(z.in)
+	z.close()
+	window, free := z.tools.window(dict)
+	z.free, z.short = free, int64(window) < dict
+	z.block, err = lzma.Reader2Config{DictCap: window}.NewReader2(z.in)
 	return cut(err)
 }
 
 // xzDictionary reads a block's header (3.1): LZMA2 must be its only filter.
-func xzDictionary(head []byte) (int, error) {
+func xzDictionary(head []byte) (int64, error) {
 	flags, rest := head[1], head[2:]
 	if flags&0x3F != 0 {
 		return 0, xzFilters
@@ -151,11 +169,7 @@ func xzDictionary(head []byte) (int, error) {
 	if bits > 40 {
 		return 0, errXz
 	}
-	size := int64(2|bits&1) << (bits/2 + 11)
-	if size > maxWindow {
-		return 0, largeWindow
-	}
-	return int(size), nil
+	return int64(2|bits&1) << (bits/2 + 11), nil
 }
 
 // blockEnd reads padding and check: 3.3 and 3.4.
@@ -217,20 +231,41 @@ func openLzma(x *expansion, path string, in input) error {
 	from := &counted{r: in}
 	buf := x.tools.buffer(from)
 	defer x.tools.unbuffer(buf)
-	z, err := newLzma(buf)
+	z, free, err := newLzma(buf, &x.tools)
 	if err != nil {
 		return err
 	}
+	defer free()
 	return x.single(Lzma, path, from, z)
 }
 
-func newLzma(r *bufio.Reader) (io.Reader, error) {
-	head, err := r.Peek(lzma.HeaderLen)
+// newLzma makes a decoder, and tells it a dictionary of the size that it gets.
+func newLzma(r *bufio.Reader, t *tools) (content io.Reader, free func(), err error) {
+	var head [lzma.HeaderLen]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, nil, cut(err)
+	}
+	want := int64(binary.LittleEndian.Uint32(head[1:]))
+	window, free := t.window(want)
+	binary.LittleEndian.PutUint32(head[1:], uint32(window))
+	z, err := lzma.NewReader(io.MultiReader(bytes.NewReader(head[:]), r))
 	if err != nil {
-		return nil, cut(err)
+		free()
+		return nil, nil, err
 	}
-	if binary.LittleEndian.Uint32(head[1:]) > maxWindow {
-		return nil, largeWindow
+	return &lzmaReader{z, int64(window) < want}, free, nil
+}
+
+// lzmaReader says in our words that a window is too large.
+type lzmaReader struct {
+	io.Reader
+	short bool
+}
+
+func (r *lzmaReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if r.short && err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		err = largeWindow
 	}
-	return lzma.NewReader(r)
+	return n, err
 }

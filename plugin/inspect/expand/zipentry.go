@@ -108,11 +108,11 @@ func (c *zipContent) open(t *tools, buf *bufio.Reader) error {
 	case zipZstd, zipZstdOld:
 		return c.zstd(t, buf)
 	case zipXz:
-		z := newXz(buf)
-		c.r = z
+		z := newXz(buf, t)
+		c.r, c.free = z, z.close
 		return z.stream()
 	case zipLzma:
-		return c.lzma(buf)
+		return c.lzma(t, buf)
 	default:
 		return reason("archive entry of a compression method that is not known")
 	}
@@ -129,7 +129,7 @@ func (c *zipContent) zstd(t *tools, buf *bufio.Reader) error {
 }
 
 // lzma reads the header of 5.8.8 and gives the library the one of .lzma files.
-func (c *zipContent) lzma(buf *bufio.Reader) error {
+func (c *zipContent) lzma(t *tools, buf *bufio.Reader) error {
 	var head [9]byte
 	if _, err := io.ReadFull(buf, head[:]); err != nil {
 		return cut(err)
@@ -142,8 +142,10 @@ func (c *zipContent) lzma(buf *bufio.Reader) error {
 		size = 1<<64 - 1
 	}
 	alone := binary.LittleEndian.AppendUint64(bytes.Clone(head[4:]), size)
-	r, err := newLzma(bufio.NewReader(io.MultiReader(bytes.NewReader(alone), buf)))
-	c.r = r
+	r, free, err := newLzma(bufio.NewReader(io.MultiReader(bytes.NewReader(alone), buf)), t)
+	if err == nil {
+		c.r, c.free = r, free
+	}
 	return err
 }
 
