@@ -89,6 +89,7 @@ func statusText(w io.Writer, s *ask.Status, now time.Time) error {
 	default:
 		row("log", "last decision %s ago", since(s.Log.Last, now))
 	}
+	bypassRows(row, s.Bypass, now)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -102,6 +103,28 @@ func runtimeRows(row func(name, format string, args ...any), r ask.RuntimeStatus
 	}
 	if r.Error != "" {
 		row("", "%s", r.Error)
+	}
+}
+
+// bypassRows says what ran unjudged. A phigated that is older says nothing of it.
+func bypassRows(row func(name, format string, args ...any), b ask.BypassStatus, now time.Time) {
+	switch {
+	case b.Unjudged > 0:
+		row("bypass", "%s UNJUDGED: %s", strings.ToUpper(count(b.Unjudged, "container")), b.Hint)
+	case b.Error != "":
+		row("bypass", "NOT WATCHED FOR: %s", b.Error)
+	case b.Watching:
+		row("bypass", "none: all that was started here was judged")
+	}
+	for _, f := range b.Recent {
+		text := fmt.Sprintf("%s/%s, image %s, of %s, %s ago", f.Namespace, f.ID, orUnknown(f.Image), f.Client, since(f.Time, now))
+		if f.Killed {
+			text += ", killed"
+		}
+		if f.Seq > 0 {
+			text += fmt.Sprintf("; see: phigate decisions %d", f.Seq)
+		}
+		row("", "%s", text)
 	}
 }
 
