@@ -22,6 +22,7 @@
 //	prescan     gathers facts in the background, from the pull of an image on
 //	containerd  what phigate reads of containerd; alone imports its client
 //	nri         the door for the kubelet's containers
+//	bypass      sees the containers that came through no door, and records them
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	report      decisions as text and JSON
