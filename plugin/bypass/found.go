@@ -66,18 +66,6 @@ func (w *Watcher) unjudged(ctx context.Context, c *container) {
 	}
 }
 
-// retry asks again about those that wait.
-func (w *Watcher) retry(ctx context.Context) {
-	waiting := w.waiting
-	w.waiting = nil
-	for _, c := range waiting {
-		if w.refresh(ctx) && w.ledger.of(c.key).covers(c) {
-			continue
-		}
-		w.unjudged(ctx, c)
-	}
-}
-
 func (w *Watcher) count(change func(*State)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,22 +92,31 @@ func (w *Watcher) classInCRI(ctx context.Context, c *container) class {
 	asked, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	has, err := w.Runtime.CRIHas(asked, c.id)
-	patience := time.Duration(0)
+	age := time.Since(c.started)
+	claims := c.origin != nil && (c.origin.Sandbox || c.origin.InPod)
 	switch {
 	case has:
 		return ofCRI
-	case c.origin != nil && c.origin.Sandbox:
-		patience = patienceSandbox
-	case c.origin != nil && c.origin.InPod, err != nil:
-		patience = patienceContainer
-	}
-	switch {
-	case time.Since(c.started) < patience:
+	case err == nil && !claims:
+		return bypass
+	case err == nil && age < c.patience():
 		return undecided
-	case patience > 0 && !w.runs(asked, c):
+	case w.runs(asked, c):
+		if err != nil { // CRI has not answered, and nothing is held against a container before it has
+			return undecided
+		}
+		return bypass
+	case claims:
 		return gone
 	}
 	return bypass
+}
+
+func (c *container) patience() time.Duration {
+	if c.origin.Sandbox {
+		return patienceSandbox
+	}
+	return patienceContainer
 }
 
 // runs says whether the container's process is still there; it is taken to be
@@ -142,7 +139,7 @@ func (w *Watcher) found(ctx context.Context, c *container) {
 		return
 	}
 	outcome := "it runs on"
-	if w.Kill && (c.created.IsZero() || !c.created.Before(w.ledger.first)) {
+	if w.Kill && (c.since.IsZero() || !c.since.Before(w.ledger.first)) {
 		f.Killed, outcome = w.kill(ctx, c)
 	}
 	d := w.decision(f, outcome)

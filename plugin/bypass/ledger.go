@@ -28,6 +28,7 @@ type entry struct {
 	verdict  uint64    // the record of that
 	found    time.Time // it was found unjudged
 	record   uint64    // the record of that
+	last     uint64    // the last record of all
 }
 
 // maxEntries bounds a generation.
@@ -51,21 +52,27 @@ func (l *ledger) refresh(ctx context.Context) error {
 	})
 }
 
-// note keeps what a record says.
+// note keeps what a record says; a later one counts for more.
 func (l *ledger) note(d *policy.Decision) {
 	if d.Container == "" {
 		return
 	}
 	k := key{namespaceOf(d), d.Container}
 	e := l.at(k)
-	switch {
-	case d.Kind == Kind:
+	if d.Seq <= e.last {
+		return
+	}
+	e.last = d.Seq
+	switch d.Kind {
+	case Kind:
 		e.found, e.record = d.Time, d.Seq
-	case d.Kind == "withdrawn" && d.Withdraws == e.verdict:
-		e.judged = time.Time{}
-	case judges(d) && (d.Gate == policy.GateCreate || d.Gate == policy.GateValidate):
-		e.admitted = d.Time
-	case judges(d):
+	case "withdrawn": // it was refused, whatever it says
+		if d.Withdraws == e.verdict {
+			e.judged = time.Time{}
+		}
+	case "verdict":
+		e.noteVerdict(d)
+	case "override": // break-glass
 		e.judged, e.verdict = d.Time, d.Seq
 	default:
 		return
@@ -73,16 +80,16 @@ func (l *ledger) note(d *policy.Decision) {
 	l.put(k, e)
 }
 
-// judges says whether the record let its container run, or, of one that ran
-// already, says what is to be said of it.
-func judges(d *policy.Decision) bool {
-	switch d.Kind {
-	case "verdict":
-		return d.Verdict == policy.Allow || d.Gate == policy.GateCatchUp
-	case "override": // break-glass
-		return true
-	default:
-		return false
+func (e *entry) noteVerdict(d *policy.Decision) {
+	switch {
+	case d.Gate == policy.GateCreate || d.Gate == policy.GateValidate:
+		if d.Verdict == policy.Allow {
+			e.admitted = d.Time
+		}
+	case d.Verdict == policy.Allow, d.Gate == policy.GateCatchUp: // which stops nothing, and has said what there is to say
+		e.judged, e.verdict = d.Time, d.Seq
+	default: // what runs although it was refused is unjudged
+		e.judged, e.verdict = time.Time{}, d.Seq
 	}
 }
 
@@ -126,11 +133,23 @@ func (l *ledger) of(k key) entry {
 	return e
 }
 
-// lacks says whether the log may know more of the container than is held here.
-func (l *ledger) lacks(c *container) bool { return l.cut || c.created.Before(l.began) }
+// know reads what the log says of the containers: what is new in it, and all
+// of it where one of them may be older than what is held here.
+func (l *ledger) know(ctx context.Context, of []*container) error {
+	if err := l.refresh(ctx); err != nil {
+		return err
+	}
+	var old []key
+	for _, c := range of {
+		if !l.of(c.key).covers(c) && (l.cut || c.since.Before(l.began)) {
+			old = append(old, c.key)
+		}
+	}
+	return l.search(ctx, old)
+}
 
 // search reads the whole log for what it says of these containers.
-func (l *ledger) search(ctx context.Context, keys ...key) error {
+func (l *ledger) search(ctx context.Context, keys []key) error {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -165,14 +184,13 @@ func (e entry) announced(made time.Time) bool {
 	return e.admitted.After(made.Add(-announcedFor))
 }
 
-// covers says whether a gate has judged the container, or, for one that runs
-// already, whether it was found unjudged before. A container of unknown age is
-// taken at its ID.
+// covers says whether a gate has judged the container since it was made. One of
+// unknown age is taken by its ID alone.
 func (e entry) covers(c *container) bool {
-	return !e.judged.IsZero() && !e.judged.Before(c.created)
+	return !e.judged.IsZero() && !e.judged.Before(c.since)
 }
 
 // again says whether the container was found unjudged in an earlier life.
 func (e entry) again(c *container) bool {
-	return c.swept && !e.found.IsZero() && !e.found.Before(c.created)
+	return c.swept && !e.found.IsZero() && !e.found.Before(c.since)
 }

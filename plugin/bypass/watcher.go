@@ -58,7 +58,7 @@ type Watcher struct {
 	// Of the worker alone.
 	ledger  *ledger
 	known   map[key]*container
-	waiting []*container // for CRI to say whether they are its own
+	waiting []*container // of which nothing can be said yet
 
 	mu    sync.Mutex
 	state State
@@ -102,7 +102,7 @@ type container struct {
 	key
 	image   string
 	origin  *containerd.Origin // nil: not read
-	created time.Time          // zero: not known
+	since   time.Time          // when it was made, or started before; zero: not known
 	started time.Time          // when its last start was seen
 	pid     uint32             // of that
 	swept   bool               // that was found running, and not heard of
@@ -171,9 +171,9 @@ func (w *Watcher) State() State {
 
 // work takes one thing after the other, in containerd's order.
 func (w *Watcher) work(ctx context.Context) {
+	var again <-chan time.Time
 	for ctx.Err() == nil {
-		var again <-chan time.Time
-		if len(w.waiting) > 0 {
+		if again == nil && len(w.waiting) > 0 {
 			again = time.After(retryEvery)
 		}
 		select {
@@ -186,6 +186,7 @@ func (w *Watcher) work(ctx context.Context) {
 				w.sweepSoon()
 			}
 		case <-again:
+			again = nil
 			w.retry(ctx)
 		case <-ctx.Done():
 		}
@@ -213,9 +214,9 @@ func (w *Watcher) take(ctx context.Context, s containerd.Stage) {
 // the time that its start is heard of, so the record is read now, but for what a
 // gate has judged already.
 func (w *Watcher) made(ctx context.Context, k key, s containerd.Stage) {
-	c := &container{key: k, image: s.Image, created: s.Time}
+	c := &container{key: k, image: s.Image, since: s.Time}
 	w.remember(c)
-	if s.Namespace == containerd.Namespace && w.refresh(ctx) && w.ledger.of(k).announced(s.Time) {
+	if s.Namespace == containerd.Namespace && w.ledger.refresh(ctx) == nil && w.ledger.of(k).announced(s.Time) {
 		return
 	}
 	w.read(ctx, c)
@@ -236,7 +237,7 @@ func (w *Watcher) read(ctx context.Context, c *container) {
 		return
 	}
 	c.origin, c.image = origin, origin.Image
-	c.created = origin.Created
+	c.since = origin.Created
 }
 
 // begun is the container of a start, nil for a start that was seen already.
@@ -250,7 +251,7 @@ func (w *Watcher) begun(ctx context.Context, s containerd.Stage, swept bool) *co
 		return nil
 	}
 	if !c.started.IsZero() { // its second start needs a verdict of its own
-		c.created = c.started
+		c.since = c.started.Add(1)
 	}
 	c.pid, c.swept, c.started = s.PID, swept, s.Time
 	if s.Time.IsZero() {
@@ -259,20 +260,28 @@ func (w *Watcher) begun(ctx context.Context, s containerd.Stage, swept bool) *co
 	return c
 }
 
-// judge sees to a container that has started.
-func (w *Watcher) judge(ctx context.Context, c *container) {
-	if !w.refresh(ctx) || w.ledger.of(c.key).covers(c) {
+// judge sees to containers that have started. Where the log cannot be read
+// nothing can be said of them, and they wait.
+func (w *Watcher) judge(ctx context.Context, started ...*container) {
+	if err := w.ledger.know(ctx, started); err != nil {
+		if ctx.Err() == nil {
+			w.Slog.Warn("reading what was decided on containers that run; trying again", "error", err)
+		}
+		w.waiting = append(w.waiting, started...)
 		return
 	}
-	if w.ledger.lacks(c) {
-		if err := w.ledger.search(ctx, c.key); err != nil {
-			w.Slog.Warn("searching the decision log", "error", err)
-		}
-		if w.ledger.of(c.key).covers(c) {
-			return
+	for _, c := range started {
+		if !w.ledger.of(c.key).covers(c) {
+			w.unjudged(ctx, c)
 		}
 	}
-	w.unjudged(ctx, c)
+}
+
+// retry sees again to those that wait.
+func (w *Watcher) retry(ctx context.Context) {
+	waiting := w.waiting
+	w.waiting = nil
+	w.judge(ctx, waiting...)
 }
 
 // sweep judges all that runs.
@@ -283,40 +292,14 @@ func (w *Watcher) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.ledger.refresh(ctx); err != nil {
-		return err
-	}
-	var begun []*container
-	var old []key
+	var started []*container
 	for _, s := range running {
-		c := w.begun(ctx, s, true)
-		if c == nil {
-			continue
-		}
-		begun = append(begun, c)
-		if !w.ledger.of(c.key).covers(c) && w.ledger.lacks(c) {
-			old = append(old, c.key)
+		if c := w.begun(ctx, s, true); c != nil {
+			started = append(started, c)
 		}
 	}
-	if err := w.ledger.search(ctx, old...); err != nil {
-		return err
-	}
-	for _, c := range begun {
-		if !w.ledger.of(c.key).covers(c) {
-			w.unjudged(ctx, c)
-		}
-	}
+	w.judge(ctx, started...)
 	return nil
-}
-
-// refresh reads what was decided since. Without it nothing can be said.
-func (w *Watcher) refresh(ctx context.Context) bool {
-	err := w.ledger.refresh(ctx)
-	if err != nil && ctx.Err() == nil {
-		w.Slog.Warn("reading the decision log; looking again at all that runs", "error", err)
-		w.missed.Store(true)
-	}
-	return err == nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {
