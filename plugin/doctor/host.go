@@ -158,14 +158,9 @@ func permissions(f *Facts) []Check {
 			bad("as it says", err)
 		}
 	}
-	for _, name := range append(secret, c.Containerd, c.NRI.Socket) {
-		if mode, there := f.Tree.Mode(name); there && mode.Perm()&0o007 != 0 {
-			bad("chmod o-rwx "+name, fmt.Errorf("%s is open to every user (mode %04o)", name, mode.Perm()))
-		}
-	}
 	for _, name := range secret {
-		if mode, there := f.Tree.Mode(name); there && mode.Perm()&0o070 != 0 {
-			bad("chmod g-rwx "+name, fmt.Errorf("%s is open to a group (mode %04o)", name, mode.Perm()))
+		if mode, there := f.Tree.Mode(name); there && mode.Perm()&0o077 != 0 {
+			bad("chmod go-rwx "+name, fmt.Errorf("%s is open to others than root (mode %04o)", name, mode.Perm()))
 		}
 	}
 	if mode, there := f.Tree.Mode(c.Socket); there && mode.Type() != fs.ModeSocket {

@@ -150,12 +150,17 @@ func owned(at string, info fs.FileInfo) error {
 	if info.Mode().Type() == fs.ModeSymlink {
 		return nil // the folder that it leads to is judged by the kernel's own rules
 	}
-	uid := int(info.Sys().(*syscall.Stat_t).Uid)
+	stat := info.Sys().(*syscall.Stat_t)
+	uid := int(stat.Uid)
 	if uid != 0 && uid != os.Geteuid() {
 		return fmt.Errorf("%s belongs to user %d, not to root: give it to root (chown root:root %s)", at, uid, at)
 	}
 	sticky := info.IsDir() && info.Mode()&fs.ModeSticky != 0
-	if perm := info.Mode().Perm(); perm&0o022 != 0 && !sticky {
+	foreign := fs.FileMode(0o022)
+	if stat.Gid == 0 {
+		foreign = 0o002 // root's own group
+	}
+	if perm := info.Mode().Perm(); perm&foreign != 0 && !sticky {
 		return fmt.Errorf("%s may be written by others than root (mode %04o): take that away (chmod go-w %s)", at, perm, at)
 	}
 	return nil
