@@ -73,6 +73,12 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("reading the configuration: %w", err)
 	}
+	return Parse(path, data)
+}
+
+// Parse reads the configuration from what stands in the file at path.
+func Parse(path string, data []byte) (Config, error) {
+	c := Default()
 	if problems := config.Strict(path, data, &c); len(problems.Errors()) > 0 {
 		return c, problems
 	}
