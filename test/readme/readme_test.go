@@ -76,7 +76,7 @@ func TestInstall(t *testing.T) {
 	}
 	out := sh(t, root, 3*time.Minute, []string{"CONTAINERD=" + binaries, "TOP=" + t.TempDir()},
 		"exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private bash -eu "+script)
-	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED"} {
+	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED", "UNINSTALLED"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the installation does not print %q; it printed:\n%s", want, out)
 		}
@@ -97,27 +97,53 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/tools
 cat > /run/tools/systemctl <<'EOF'
 #!/bin/bash
+ends() { # the process that is noted there
+	[ -e $1 ] || return 0
+	kill $(cat $1); while kill -0 $(cat $1) 2>/dev/null; do sleep 0.05; done; rm $1
+}
 case "$*" in
 daemon-reload) ;;
 "enable --now phigated")
-	eval "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &"
+	$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &
+	echo $! > /run/phigated.pid
 	for i in $(seq 100); do [ -S /run/phigate/phigate.sock ] && exit 0; sleep 0.1; done
 	echo "phigated does not listen:" >&2; cat /run/phigated.log >&2; exit 1 ;;
-"restart containerd") "$CONTAINERD/containerd" >/run/containerd.log 2>&1 & ;;
+"disable --now phigated") ends /run/phigated.pid ;;
+"restart containerd")
+	ends /run/containerd.pid
+	"$CONTAINERD/containerd" >>/run/containerd.log 2>&1 &
+	echo $! > /run/containerd.pid ;;
 *) echo "systemctl $* was not expected" >&2; exit 1 ;;
 esac
 EOF
 chmod +x /run/tools/systemctl
 go=$(dirname "$(command -v go)")
 export PATH=/run/tools:/usr/local/bin:$go:$CONTAINERD:$PATH
+mkdir -p /etc/containerd
+printf '# ours\nversion = 3\n' > /etc/containerd/config.toml
+cp /etc/containerd/config.toml /run/before.toml
+systemctl restart containerd
+for i in $(seq 100); do [ -S /run/containerd/containerd.sock ] && break; sleep 0.1; done
 `
 	node1 = `
 for i in $(seq 300); do
-	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && { cat /run/status; echo INSTALLED; exit 0; }
+	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && { cat /run/status; echo INSTALLED; break; }
 	sleep 0.1
+	[ $i -lt 300 ] || { cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
 done
-cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log
-exit 1
+containerd config dump | grep "required_plugins = .'phigate'"
+phigate doctor > /run/doctor || [ $? -eq 3 ] # no wrapper is in the path
+cat /run/doctor
+grep -q "^ok .*required: " /run/doctor
+grep -q "^ok .*registered: " /run/doctor
+phigate install --restart | grep "nothing to change"
+phigate uninstall && exit 1 || [ $? -eq 3 ] # containerd requires phigate until it is restarted
+phigate status
+phigate uninstall --restart
+cmp /run/before.toml /etc/containerd/config.toml
+[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ -e /var/lib/phigate/decisions.log ]
+containerd config dump | grep "required_plugins = .'phigate'" && exit 1
+echo UNINSTALLED
 `
 )
 
