@@ -28,6 +28,8 @@
 //	conf        phigated's configuration
 //	ask         what the commands ask phigated; ask/server is its side of it
 //	daemon      phigated, put together
+//	install     changes a node so that phigate guards it, and changes it back
+//	doctor      says what keeps phigate from holding on a node; the canary
 //	cli         phigate's commands
 //
 // The law is in package policy, which imports none of this.
