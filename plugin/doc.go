@@ -32,6 +32,8 @@
 //	ask         what the commands ask phigated; ask/judge: what the doors in hooks
 //	            do; ask/server is its side of both
 //	daemon      phigated, put together
+//	install     changes a node so that phigate guards it, and changes it back
+//	doctor      says what keeps phigate from holding on a node; the canary
 //	cli         phigate's commands
 //
 // The law is in package policy, which imports none of this.

@@ -161,11 +161,7 @@ func Install(t *Tree, n Node) (*Plan, error) {
 func (p *planner) programs(n Node) error {
 	for _, name := range []string{"phigated", "phigate"} {
 		file := path.Join(ProgramFolder, name)
-		e, err := p.tree.look(file)
-		if err != nil {
-			return err
-		}
-		if !e.exists {
+		if !p.tree.Exists(file) {
 			return fmt.Errorf("%s is not there: copy the programs first (install -m 0755 bin/phigate bin/phigated %s/)", file, ProgramFolder)
 		}
 		if err := p.tree.Trusted(file); err != nil {
