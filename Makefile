@@ -17,7 +17,7 @@ REAL = ./test/node/... ./test/e2e/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test vet unit e2e demo bench-create bench-scan quality quality-benign fuzz fuzz-nightly verify fmt clean
+.PHONY: help setup build test test-matrix vet unit e2e demo bench-create bench-scan quality quality-benign fuzz fuzz-nightly verify fmt clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -40,6 +40,15 @@ unit: ## the tests that need no containerd, architecture and CLI scripts include
 
 e2e: setup build ## the tests against a real containerd and runc (root)
 	@$(GO) test -count 1 -p 1 -timeout 30m $(REAL)
+
+# Each is built from its own module, test/node/containerd-<version>.
+MATRIX ?= 1.7.35 2.2.9 2.4.2
+test-matrix: build ## the end-to-end tests on every supported containerd, without the long ones (root); MATRIX='1.7.35'
+	@./test/setup $(MATRIX)
+	@for version in $(MATRIX); do \
+		echo "== containerd $$version"; \
+		PHIGATE_CONTAINERD_VERSION=$$version $(GO) test -short -count 1 -p 1 -timeout 30m ./test/node/... ./test/e2e/... || exit 1; \
+	done
 
 demo: setup build ## show the gate at work on a private containerd, then clean up (root)
 	@$(GO) run -buildvcs=false ./test/demo

@@ -24,6 +24,7 @@
 //	nri         the door for the kubelet's containers
 //	handover    the door for containers that phigate-runc and phigate-hook hand over
 //	layers      which folders a mounted root is made of, and what engines call them
+//	bypass      sees the containers that came through no door, and records them
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	report      decisions as text and JSON
@@ -31,6 +32,8 @@
 //	ask         what the commands ask phigated; ask/judge: what the doors in hooks
 //	            do; ask/server is its side of both
 //	daemon      phigated, put together
+//	install     changes a node so that phigate guards it, and changes it back
+//	doctor      says what keeps phigate from holding on a node; the canary
 //	cli         phigate's commands
 //
 // The law is in package policy, which imports none of this.

@@ -15,7 +15,7 @@ import (
 type Decision struct {
 	Seq         uint64      `json:"seq,omitempty"` // place in the log, from 1; 0: not logged
 	Time        time.Time   `json:"time"`
-	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "policy-loaded", "policy-rejected", "start", "stop", "log-damaged", "log-outage"
+	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "bypass", "policy-loaded", "policy-rejected", "start", "stop", "log-damaged", "log-outage"
 	Gate        Gate        `json:"gate,omitempty"`
 	Target      string      `json:"target"` // namespace/container, or what was scanned
 	Container   string      `json:"container,omitempty"`
@@ -43,6 +43,8 @@ type Decision struct {
 	// FindingsTotal counts the findings where the record holds only the first.
 	FindingsTotal int `json:"findingsTotal,omitempty"`
 	SkippedTotal  int `json:"skippedTotal,omitempty"`
+	// RuntimeNamespace is containerd's, in which Container is unique; Namespace is the pod's.
+	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
 }
 
 // Record is a finding in a decision.
@@ -80,7 +82,7 @@ const MaxRecorded = 1000
 // NewDecision is a verdict on its way to the log.
 func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Decision {
 	d := &Decision{
-		Time: now.UTC(), Kind: "verdict", Gate: s.Gate, Target: s.Display(), Container: s.ID, Runtime: s.Runtime,
+		Time: now.UTC(), Kind: "verdict", Gate: s.Gate, Target: s.Display(), Container: s.ID, Runtime: s.Runtime, RuntimeNamespace: Printable(s.RuntimeNamespace),
 		Namespace: Printable(s.Pod.Namespace), Pod: Printable(s.Pod.Name), PodUID: Printable(s.Pod.UID),
 		Image: Printable(s.Image.Ref), ImageDigest: Printable(s.Image.Digest),
 		Verdict: v.Action, Mode: v.Mode, Deferred: v.Deferred, Coverage: v.Coverage,

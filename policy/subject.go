@@ -34,6 +34,9 @@ type Subject struct {
 	// image at rest has no process. Rules that need them do not apply.
 	Never     Facts
 	LaterGate Gate
+
+	// RuntimeNamespace is containerd's namespace, in which the ID is unique; empty outside containerd.
+	RuntimeNamespace string
 }
 
 // RuntimeBuildKit is the Runtime of the steps of image builds. Where no policy

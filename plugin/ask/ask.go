@@ -30,6 +30,7 @@ type Status struct {
 	Policy  PolicyStatus  `json:"policy"`
 	Scan    ScanStatus    `json:"scan"`
 	Log     LogStatus     `json:"log"`
+	Bypass  BypassStatus  `json:"bypass"`
 }
 
 // RuntimeStatus says whether phigate stands in the runtime's way.
@@ -60,6 +61,29 @@ type ScanStatus struct {
 type LogStatus struct {
 	Last  time.Time `json:"last,omitzero"`
 	Error string    `json:"error,omitempty"` // why nothing can be recorded, and all is refused
+}
+
+// BypassStatus says what ran, since phigated started, without having passed a gate.
+type BypassStatus struct {
+	Watching bool       `json:"watching"`
+	Error    string     `json:"error,omitempty"` // why containerd's containers are not watched
+	Unjudged int        `json:"unjudged"`        // containers that no gate has judged
+	Killed   int        `json:"killed"`          // of those
+	Pods     int        `json:"pods"`            // sandboxes of pods, whose containers are judged
+	Builds   int        `json:"builds"`          // steps of BuildKit's builds
+	Hint     string     `json:"hint,omitempty"`  // what to do about the unjudged
+	Recent   []Bypasser `json:"recent,omitempty"`
+}
+
+// Bypasser is a container that no gate has judged.
+type Bypasser struct {
+	Namespace string    `json:"namespace"` // containerd's
+	ID        string    `json:"id"`
+	Image     string    `json:"image,omitempty"`
+	Client    string    `json:"client"` // "docker", "nerdctl", "ctr": as it seems
+	Time      time.Time `json:"time"`
+	Seq       uint64    `json:"seq,omitempty"` // the decision
+	Killed    bool      `json:"killed,omitempty"`
 }
 
 // GetStatus asks the phigated behind the socket. It takes at most 5 s.

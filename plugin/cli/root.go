@@ -98,6 +98,9 @@ func NewRoot(version string) *cobra.Command {
 		newRulesCommand(inspect.Catalogue),
 		newDecisionsCommand(),
 		newStatusCommand(),
+		newDoctorCommand(),
+		newInstallCommand(),
+		newUninstallCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		codeErrors(cmd)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/install"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -46,10 +47,11 @@ func newStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			full := nodeStatus{s, requirement(c)}
 			if format == "json" {
-				return statusJSON(cmd.OutOrStdout(), s)
+				return statusJSON(cmd.OutOrStdout(), full)
 			}
-			return statusText(cmd.OutOrStdout(), s, time.Now())
+			return statusText(cmd.OutOrStdout(), full, time.Now())
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
@@ -57,7 +59,32 @@ func newStatusCommand() *cobra.Command {
 	return cmd
 }
 
-func statusJSON(w io.Writer, s *ask.Status) error {
+// nodeStatus is what phigated says, and what containerd's files do.
+type nodeStatus struct {
+	*ask.Status
+	Required required `json:"required"`
+}
+
+// required says whether containerd refuses containers while phigated is away.
+type required struct {
+	Required bool   `json:"required"`
+	Error    string `json:"error,omitempty"` // why containerd's configuration cannot be read
+}
+
+func requirement(c conf.Config) required {
+	tree, err := install.OpenTree("/")
+	if err != nil {
+		return required{Error: err.Error()}
+	}
+	defer tree.Close()
+	disk, err := install.ReadContainerd(tree)
+	if err != nil {
+		return required{Error: err.Error()}
+	}
+	return required{Required: disk.Requires(c.NRI.Name)}
+}
+
+func statusJSON(w io.Writer, s nodeStatus) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
@@ -65,13 +92,21 @@ func statusJSON(w io.Writer, s *ask.Status) error {
 }
 
 // statusText is the status for people: what does not work is in capitals.
-func statusText(w io.Writer, s *ask.Status, now time.Time) error {
+func statusText(w io.Writer, s nodeStatus, now time.Time) error {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s  %s\n", name, policy.Printable(fmt.Sprintf(format, args...)))
 	}
 	row("phigated", "%s, up %s", s.Version, since(s.Started, now))
 	runtimeRows(row, s.Runtime, now)
+	switch {
+	case s.Required.Error != "":
+		row("required", "UNKNOWN: %s", s.Required.Error)
+	case s.Required.Required:
+		row("required", "yes: containerd creates nothing without phigate")
+	default:
+		row("required", "NO: containerd creates containers unjudged while phigate is away; see: phigate doctor")
+	}
 	policyRows(row, s.Policy)
 	switch {
 	case s.Scan.Error != "":
@@ -89,6 +124,7 @@ func statusText(w io.Writer, s *ask.Status, now time.Time) error {
 	default:
 		row("log", "last decision %s ago", since(s.Log.Last, now))
 	}
+	bypassRows(row, s.Bypass, now)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -102,6 +138,28 @@ func runtimeRows(row func(name, format string, args ...any), r ask.RuntimeStatus
 	}
 	if r.Error != "" {
 		row("", "%s", r.Error)
+	}
+}
+
+// bypassRows says what ran unjudged. A phigated that is older says nothing of it.
+func bypassRows(row func(name, format string, args ...any), b ask.BypassStatus, now time.Time) {
+	switch {
+	case b.Unjudged > 0:
+		row("bypass", "%s UNJUDGED: %s", strings.ToUpper(count(b.Unjudged, "container")), b.Hint)
+	case b.Error != "":
+		row("bypass", "NOT WATCHED FOR: %s", b.Error)
+	case b.Watching:
+		row("bypass", "none: all that was started here was judged")
+	}
+	for _, f := range b.Recent {
+		text := fmt.Sprintf("%s/%s, image %s, of %s, %s ago", f.Namespace, f.ID, orUnknown(f.Image), f.Client, since(f.Time, now))
+		if f.Killed {
+			text += ", killed"
+		}
+		if f.Seq > 0 {
+			text += fmt.Sprintf("; see: phigate decisions %d", f.Seq)
+		}
+		row("", "%s", text)
 	}
 }
 

@@ -24,6 +24,9 @@ type Config struct {
 	Socket     string   `json:"socket"`   // for the commands; made with mode 0600
 	Policies   []string `json:"policies"` // files, or folders of *.yaml
 	Journal    string   `json:"journal"`  // journald's native socket; "" sends nothing
+	// OnUnjudged is what happens to a container that runs and that no gate has
+	// judged: it is recorded ("audit"), or also killed ("kill").
+	OnUnjudged string `json:"onUnjudged"`
 }
 
 // NRI is how phigated registers with the runtime.
@@ -42,8 +45,15 @@ func Default() Config {
 		Socket:     "/run/phigate/phigate.sock",
 		Policies:   []string{"/etc/phigate/policies.d"},
 		Journal:    "/run/systemd/journal/socket",
+		OnUnjudged: Audit,
 	}
 }
+
+// The values of OnUnjudged.
+const (
+	Audit = "audit"
+	Kill  = "kill"
+)
 
 // maxSize bounds the file, in bytes.
 const maxSize = 1 << 20
@@ -63,6 +73,12 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("reading the configuration: %w", err)
 	}
+	return Parse(path, data)
+}
+
+// Parse reads the configuration from what stands in the file at path.
+func Parse(path string, data []byte) (Config, error) {
+	c := Default()
 	if problems := config.Strict(path, data, &c); len(problems.Errors()) > 0 {
 		return c, problems
 	}
@@ -91,6 +107,9 @@ func (c Config) check(path string) error {
 	}
 	if len(c.NRI.Index) != 2 || c.NRI.Index < "00" || c.NRI.Index > "99" {
 		errs = append(errs, fmt.Errorf("%s: nri.index must be two digits, and is %q", path, c.NRI.Index))
+	}
+	if c.OnUnjudged != Audit && c.OnUnjudged != Kill {
+		errs = append(errs, fmt.Errorf("%s: onUnjudged must be %s or %s, and is %q", path, Audit, Kill, c.OnUnjudged))
 	}
 	if c.NRI.Name == "" {
 		errs = append(errs, fmt.Errorf("%s: nri.name is empty", path))

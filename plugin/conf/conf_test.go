@@ -18,10 +18,11 @@ stateDir: /srv/state
 socket: /srv/p.sock
 policies: [/srv/a.yaml, /srv/b.d]
 journal: ""
+onUnjudged: kill
 `
 	want := Config{
 		Containerd: "/srv/c.sock", NRI: NRI{Socket: "/srv/nri.sock", Name: "gate", Index: "42"},
-		StateDir: "/srv/state", Socket: "/srv/p.sock", Policies: []string{"/srv/a.yaml", "/srv/b.d"},
+		StateDir: "/srv/state", Socket: "/srv/p.sock", Policies: []string{"/srv/a.yaml", "/srv/b.d"}, OnUnjudged: "kill",
 	}
 	got, err := Load(write(t, all))
 	if err != nil {
@@ -51,6 +52,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"index", "nri: {index: \"9\"}\n", "nri.index must be two digits"},
 		{"name", "nri: {name: \"\"}\n", "nri.name is empty"},
 		{"journal", "journal: socket\n", "journal must be an absolute path or empty"},
+		{"unjudged", "onUnjudged: block\n", `onUnjudged must be audit or kill, and is "block"`},
 		{"too_large", strings.Repeat("#\n", maxSize), "not a file of at most"},
 	}
 	for _, tt := range tests {

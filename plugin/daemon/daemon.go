@@ -14,6 +14,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/ask/server"
+	"github.com/phigate/phigate/plugin/bypass"
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/containerd"
@@ -61,6 +62,7 @@ type Daemon struct {
 	policies *policies
 	door     *nri.Door
 	handover *handover.Door
+	bypass   *bypass.Watcher
 }
 
 // Run is the daemon's life. It returns when ctx ends, or with an error when it
@@ -87,6 +89,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.spool().watch(ctx) })
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
+	wg.Go(func() { d.bypass.Run(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
 	wg.Go(func() { notify(ctx, d.alive, d.Log) })
 	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
@@ -154,6 +157,10 @@ func (d *Daemon) assemble(key *key, detectors *detect.Set) {
 		Engine: d.engine, Runtime: d.client, Scanner: d.scanner, Folders: folders,
 		Warm: d.scanner.Warm, Record: d.recorder.Record, Log: d.Log,
 	}
+	d.bypass = &bypass.Watcher{
+		Runtime: d.client, Log: d.recorder, Policy: func() string { return d.engine.Policy().Digest },
+		Kill: d.Config.OnUnjudged == conf.Kill, Slog: d.Log,
+	}
 }
 
 func (d *Daemon) spool() *spool {
@@ -199,7 +206,17 @@ func (d *Daemon) status() ask.Status {
 		Policy:  d.policies.status(),
 		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting, Error: d.scanner.Trouble()},
 		Log:     ask.LogStatus{Last: d.recorder.Last(), Error: d.recorder.failure()},
+		Bypass:  bypassStatus(d.bypass.State()),
 	}
+}
+
+func bypassStatus(s bypass.State) ask.BypassStatus {
+	out := ask.BypassStatus{Watching: s.Watching, Error: s.Error, Unjudged: s.Unjudged, Killed: s.Killed, Pods: s.Pods, Builds: s.Builds}
+	for _, f := range s.Recent {
+		out.Recent = append(out.Recent, ask.Bypasser(f))
+		out.Hint = bypass.Hint
+	}
+	return out
 }
 
 // alive returns when every part answers: what the watchdog waits for. A log that

@@ -40,6 +40,7 @@ func Classes() []Class {
 		{"start", "9a5d4865fdace74789c2326e06432004", notice},
 		{"stop", "6b0e86cdb47302116e5822cd5dcc5298", notice},
 		{"override", "be2c9b1ad0e34f1f9d7f6a1c53e0b7a4", critical},
+		{"bypass", "0bd2c4a98fb6440ea1f1b0d4a6c3f957", warning},
 		{"log-damaged", "3c5b00d7c8c349c97fd349e80abf2f26", critical},
 		{"log-outage", "7a6a005883191c5b3657010f66bb89ca", critical},
 		{"record", "d0b7c1f5a2e94c3f8f6a9e2b71c4d836", info},

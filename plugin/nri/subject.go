@@ -58,7 +58,7 @@ func (d *Door) fullSubject(ctx context.Context, gate policy.Gate, pod *api.PodSa
 // identity is who the subject is, before anything is known of it.
 func identity(gate policy.Gate, pod *api.PodSandbox, ctr *api.Container) *policy.Subject {
 	return &policy.Subject{
-		ID: ctr.GetId(), Name: ctr.GetName(), Gate: gate, Runtime: "cri",
+		ID: ctr.GetId(), Name: ctr.GetName(), Gate: gate, Runtime: "cri", RuntimeNamespace: containerd.Namespace,
 		Pod: policy.Pod{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: pod.GetLabels()},
 	}
 }

@@ -50,6 +50,16 @@ func rules() []rule {
 			only: []string{"policy/...", "plugin/rootfs/...", "plugin/cache/...", "plugin/inspect/...", "plugin/containerd/...", "plugin/prescan/..."},
 			why:  "scanning goes on without a door, an engine or a log"},
 
+		{of: []string{"plugin/bypass/..."}, about: own(), only: []string{"policy", "plugin/containerd"},
+			why: "the watch for bypasses judges nothing: it compares what runs with what was decided"},
+		{of: []string{"plugin/install/..."}, about: own(), only: []string{"plugin/conf", "plugin/install/..."},
+			why: "installing reads and writes files: what runs is told to it, so that it works on a tree that is no node"},
+		{of: []string{"plugin/doctor/..."}, about: own(),
+			only: []string{"policy", "plugin/conf", "plugin/ask", "plugin/audit", "plugin/containerd", "plugin/install", "plugin/doctor/..."},
+			why:  "the doctor looks at a node from outside: it asks phigated and is no part of it"},
+		{of: own(), except: []string{"plugin/install/..."}, about: []string{"github.com/pelletier/go-toml/..."}, only: []string{},
+			why: "plugin/install alone reads containerd's configuration, and edits it without losing a comment"},
+
 		{of: own(), except: []string{"plugin/containerd/..."}, about: []string{"github.com/containerd/containerd/v2/..."}, only: []string{},
 			why: "plugin/containerd alone knows containerd's client, so that another runtime is one package"},
 		{of: own(), except: []string{"plugin/nri/..."}, about: []string{"github.com/containerd/nri/..."}, only: []string{},

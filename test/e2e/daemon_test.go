@@ -28,6 +28,7 @@ func TestPhigatedGone(t *testing.T) {
 	pod := r.pod(node.PodOptions{})
 
 	t.Run("hung_at_validate", func(t *testing.T) {
+		node.NeedsValidate(t)
 		r := r.in(t)
 		r.must(r.gate.Process().Freeze())
 		r.refuse(pod, sleeps(base))
@@ -39,6 +40,7 @@ func TestPhigatedGone(t *testing.T) {
 	})
 
 	t.Run("killed", func(t *testing.T) {
+		node.NeedsValidate(t)
 		r := r.in(t)
 		r.must(r.gate.Process().Kill())
 		r.refuse(pod, sleeps(base), "phigate")

@@ -24,7 +24,7 @@ func TestJournal(t *testing.T) {
 		id := r.admit(pod, sleeps(image))
 		j.Run(t)
 		entries := j.Await(t, 2, "PHIGATE_CONTAINER_ID="+id)
-		for i, want := range []policy.Gate{policy.GateValidate, policy.GateStart} {
+		for i, want := range []policy.Gate{firstGate(), policy.GateStart} {
 			if entries[i]["PHIGATE_GATE"] != string(want) || entries[i]["PHIGATE_ACTION"] != "allow" {
 				t.Errorf("entry %d is of gate %v, action %v; want %s, allow", i, entries[i]["PHIGATE_GATE"], entries[i]["PHIGATE_ACTION"], want)
 			}

@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Options struct {
 	Policies map[string]string // file name -> YAML, in the gate's own policy folder
 	Journal  string            // journald's socket; nothing is sent when empty
 	Args     []string          // further arguments of phigated
+	// OnUnjudged is what happens to containers that no gate has judged; "audit" when empty.
+	OnUnjudged string
 }
 
 // Gate is a phigated in front of a node.
@@ -70,8 +73,8 @@ func New(n *node.Node, bin string, o Options) (*Gate, error) {
 			return nil, err
 		}
 	}
-	config := fmt.Sprintf("containerd: %s\nnri: {socket: %s, name: phigate, index: \"99\"}\nstateDir: %s\nsocket: %s\npolicies: [%s]\njournal: %q\n",
-		n.Address, n.NRISocket, g.StateDir, g.Socket, g.Policies, o.Journal)
+	config := fmt.Sprintf("containerd: %s\nnri: {socket: %s, name: phigate, index: \"99\"}\nstateDir: %s\nsocket: %s\npolicies: [%s]\njournal: %q\nonUnjudged: %s\n",
+		n.Address, n.NRISocket, g.StateDir, g.Socket, g.Policies, o.Journal, cmp.Or(o.OnUnjudged, "audit"))
 	return g, os.WriteFile(g.Config, []byte(config), 0o600)
 }
 

@@ -11,9 +11,6 @@ import (
 	"strings"
 )
 
-// version is that of the containerd whose module is the folder containerd-2.4.2.
-const version = "2.4.2"
-
 // Binaries is the folder with containerd, ctr and containerd-shim-runc-v2 that
 // test/setup built. The error names test/setup when it has not.
 func Binaries() (string, error) {
@@ -21,11 +18,11 @@ func Binaries() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum, err := os.ReadFile(filepath.Join(root, "test/node/containerd-"+version+"/go.sum"))
+	sum, err := os.ReadFile(filepath.Join(root, "test/node/containerd-"+Version()+"/go.sum"))
 	if err != nil {
 		return "", fmt.Errorf("reading containerd's go.sum: %w", err)
 	}
-	dir := filepath.Join(cache(), fmt.Sprintf("containerd-%s-%.6x", version, sha256.Sum256(sum)))
+	dir := filepath.Join(cache(), fmt.Sprintf("containerd-%s-%.6x", Version(), sha256.Sum256(sum)))
 	for _, name := range []string{"containerd", "ctr", "containerd-shim-runc-v2"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			return "", fmt.Errorf("looking for the containerd to test with: %w; run test/setup", err)

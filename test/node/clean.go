@@ -59,6 +59,9 @@ func clean(dir string) error {
 	if err := removeCgroups(dir); err != nil {
 		return err
 	}
+	if err := removeSockets(dir); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing the node's folder: %w", err)
 	}
@@ -213,6 +216,31 @@ func removeCgroups(dir string) error {
 				return fmt.Errorf("removing a control group: %w", err)
 			}
 			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// sharedSockets is where containerd below 2.4 has its shims' sockets, whatever
+// its state folder. Their names are digests that tell nodes apart.
+const sharedSockets = "/run/containerd/s/"
+
+// removeSockets removes the sockets of the node's shims, which were killed, by
+// what their bundles say of them: in 1.7 an address, in 2.x a JSON with one.
+func removeSockets(dir string) error {
+	bundles, err := filepath.Glob(filepath.Join(dir, "state/io.containerd.runtime.v2.task/*/*"))
+	if err != nil {
+		return fmt.Errorf("looking for the shims' sockets: %w", err)
+	}
+	for _, bundle := range bundles {
+		for _, name := range []string{"address", "bootstrap.json"} {
+			text, _ := os.ReadFile(filepath.Join(bundle, name)) // one of them is there
+			_, rest, ok := strings.Cut(string(text), "unix://"+sharedSockets)
+			if socket, _, _ := strings.Cut(rest, `"`); ok && filepath.Base(socket) == socket {
+				if err := os.Remove(sharedSockets + socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+					return fmt.Errorf("removing a shim's socket: %w", err)
+				}
+			}
 		}
 	}
 	return nil

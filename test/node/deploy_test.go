@@ -14,6 +14,7 @@ import (
 
 // The drop-ins change what they name in the configuration of a real containerd, and nothing else.
 func TestDropIns(t *testing.T) {
+	NeedsValidate(t)
 	root, binaries := paths(t)
 	const main = "[plugins.'io.containerd.nri.v1.nri']\nsocket_path = '/run/other/nri.sock'\nplugin_request_timeout = '3s'\n"
 	kept := []string{"socket_path = '/run/other/nri.sock'", "plugin_request_timeout = '3s'", "disable = false",
@@ -51,6 +52,7 @@ func TestDropIns(t *testing.T) {
 
 // With the drop-in and without phigated nothing is created; the optional one opens.
 func TestDropInsWithoutPhigated(t *testing.T) {
+	NeedsValidate(t)
 	root, _ := paths(t)
 	tests := map[string]struct {
 		drop    string

@@ -58,6 +58,7 @@ func TestRestart(t *testing.T) {
 
 // With a required plugin that is not there, containerd itself refuses containers.
 func TestRequiredPlugin(t *testing.T) {
+	NeedsValidate(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	n := start(t, ctx, Options{Require: []string{"nobody"}})

@@ -70,21 +70,21 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := filepath.Join(t.TempDir(), "install.sh")
-	text := node0 + byName["install"] + node1 + byName["wrapper"] + node2
+	text := node0 + byName["install"] + node1 + byName["wrapper"] + node2 + node3
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	out := sh(t, root, 3*time.Minute, []string{"CONTAINERD=" + binaries, "TOP=" + t.TempDir()},
 		"exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private bash -eu "+script)
-	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED", "RAN-good", "[privileged, ", "REFUSED"} {
+	for _, want := range []string{"valid: 1 policy", "containerd 2.4.2", "INSTALLED", "RAN-good", "[privileged, ", "REFUSED", "UNINSTALLED"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the installation does not print %q; it printed:\n%s", want, out)
 		}
 	}
 }
 
-// node0 makes the node; node1 asks whether the gate is in containerd's way, and
-// node2 whether ctr comes past it.
+// node0 makes the node; node1 asks whether the gate is in containerd's way, node2
+// whether ctr comes past it, and node3 puts everything back.
 const (
 	node0 = `
 top=$TOP
@@ -98,32 +98,47 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/tools
 cat > /run/tools/systemctl <<'EOF'
 #!/bin/bash
+ends() { # the process that is noted there
+	[ -e $1 ] || return 0
+	kill $(cat $1); while kill -0 $(cat $1) 2>/dev/null; do sleep 0.05; done; rm $1
+}
 case "$*" in
 daemon-reload) ;;
 "enable --now phigated")
-	eval "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &"
+	$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &
+	echo $! > /run/phigated.pid
 	for i in $(seq 100); do [ -S /run/phigate/phigate.sock ] && exit 0; sleep 0.1; done
 	echo "phigated does not listen:" >&2; cat /run/phigated.log >&2; exit 1 ;;
+"disable --now phigated") ends /run/phigated.pid ;;
 "restart containerd")
-	[ -e /run/containerd.pid ] && kill "$(cat /run/containerd.pid)" && sleep 1
+	ends /run/containerd.pid
 	dropin=$(sed -n 's/^Environment=PATH=//p' /etc/systemd/system/containerd.service.d/*.conf 2>/dev/null || true)
-	PATH=${dropin:+$dropin:}$PATH "$CONTAINERD/containerd" >/run/containerd.log 2>&1 &
-	echo $! >/run/containerd.pid ;;
+	PATH=${dropin:+$dropin:}$PATH "$CONTAINERD/containerd" >>/run/containerd.log 2>&1 &
+	echo $! > /run/containerd.pid ;;
 *) echo "systemctl $* was not expected" >&2; exit 1 ;;
 esac
 EOF
 chmod +x /run/tools/systemctl
 go=$(dirname "$(command -v go)")
 export PATH=/run/tools:/usr/local/bin:$go:$CONTAINERD:$PATH
+mkdir -p /etc/containerd
+printf '# ours\nversion = 3\n' > /etc/containerd/config.toml
+cp /etc/containerd/config.toml /run/before.toml
+systemctl restart containerd
+for i in $(seq 100); do [ -S /run/containerd/containerd.sock ] && break; sleep 0.1; done
 `
 	node1 = `
 for i in $(seq 300); do
-	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && break
+	phigate status > /run/status 2>&1 && grep -q 'containerd 2.4.2' /run/status && { cat /run/status; echo INSTALLED; break; }
 	sleep 0.1
+	[ $i -lt 300 ] || { cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
 done
-grep -q 'containerd 2.4.2' /run/status || { cat /run/status /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
-cat /run/status
-echo INSTALLED
+containerd config dump | grep "required_plugins = .'phigate'"
+phigate doctor > /run/doctor || [ $? -eq 3 ] # no wrapper is in the path
+cat /run/doctor
+grep -q "^ok .*required: " /run/doctor
+grep -q "^ok .*registered: " /run/doctor
+phigate install --restart | grep "nothing to change"
 `
 	node2 = `
 mkdir -p /run/rootfs/bin
@@ -134,6 +149,16 @@ run good || { cat /run/phigated.log; tail -n 20 /run/containerd.log; exit 1; }
 run bad --privileged && { echo "the wrapper let it pass"; exit 1; }
 rmdir /sys/fs/cgroup/phigate-readme /sys/fs/cgroup/*/phigate-readme 2>/dev/null || true
 echo REFUSED
+`
+	node3 = `
+rm /etc/systemd/system/containerd.service.d/phigate.conf
+phigate uninstall && exit 1 || [ $? -eq 3 ] # containerd requires phigate until it is restarted
+phigate status
+phigate uninstall --restart
+cmp /run/before.toml /etc/containerd/config.toml
+[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ -e /var/lib/phigate/decisions.log ]
+containerd config dump | grep "required_plugins = .'phigate'" && exit 1
+echo UNINSTALLED
 `
 )
 

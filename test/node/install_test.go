@@ -1,0 +1,62 @@
+package node
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/phigate/phigate/plugin/install"
+)
+
+// What install makes of a configuration is read by a real containerd: the
+// operator's keys hold, NRI is on where it was off, and phigate is required.
+func TestInstalledConfiguration(t *testing.T) {
+	_, binaries := paths(t)
+	const nri = "[plugins.'io.containerd.nri.v1.nri']\ndisable = true # as 1.7 has it\nsocket_path = '/run/other/nri.sock'\nplugin_request_timeout = '3s'\n"
+	for name, text := range map[string]string{"version_2": "version = 2\n# ours\nroot = '/srv/c'\n" + nri, "version_3": "version = 3\nroot = '/srv/c'\n" + nri} {
+		t.Run(name, func(t *testing.T) {
+			top := t.TempDir()
+			for file, text := range map[string]string{"usr/local/bin/phigate": "", "usr/local/bin/phigated": "", install.ContainerdConfig: text} {
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(top, file)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(top, file), []byte(text), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tree, err := install.OpenTree(top)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tree.Close()
+			plan, err := install.Install(tree, install.Node{Containerd: "2.4.2", Registered: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tree.Apply(plan); err != nil {
+				t.Fatal(err)
+			}
+			// The tree is not the machine's, so the import is told where it lies.
+			file := filepath.Join(top, install.ContainerdConfig)
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			here := strings.Replace(string(data), install.DropInFolder, filepath.Join(top, install.DropInFolder), 1)
+			if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(filepath.Join(binaries, "containerd"), "--config", file, "config", "dump").CombinedOutput()
+			if err != nil {
+				t.Fatalf("containerd config dump: %v: %s", err, out)
+			}
+			for _, want := range []string{"root = '/srv/c'", "disable = false", "socket_path = '/run/other/nri.sock'", "plugin_request_timeout = '3s'", "required_plugins = ['phigate']"} {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("containerd's configuration lacks %s:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
