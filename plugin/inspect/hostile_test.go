@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -100,9 +101,9 @@ func cut(content []byte) []byte { return content[:len(content)*3/4] }
 // allDetectors is compiled once: that takes longer than most scans.
 var allDetectors = sync.OnceValues(func() (*detect.Set, error) { return detect.NewSet(catalogue.All()) })
 
-// hostileScan scans a tree as the daemon does, with one worker, and says by how
-// much the heap grew meanwhile.
-func hostileScan(t testing.TB, tree rootfs.Tree) (facts *cache.Facts, heap int64, took time.Duration) {
+// hostileScan scans a tree as the daemon does, and says by how much the heap grew
+// meanwhile.
+func hostileScan(t testing.TB, tree rootfs.Tree, workers int) (facts *cache.Facts, heap int64, took time.Duration) {
 	t.Helper()
 	set, err := allDetectors()
 	must(t, err)
@@ -111,13 +112,13 @@ func hostileScan(t testing.TB, tree rootfs.Tree) (facts *cache.Facts, heap int64
 	w, err := store(t).Begin("k")
 	must(t, err)
 	defer w.Abort()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*hostileTime)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*hostileTime)
 	defer cancel()
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	runtime.GC()
 	peak := watchHeap()
 	began := time.Now()
-	facts, err = (&Scanner{Detectors: set, Keyed: hmacKeyed, Expand: limits}).Scan(ctx, tree, w, nil)
+	facts, err = (&Scanner{Detectors: set, Keyed: hmacKeyed, Expand: limits, Workers: workers}).Scan(ctx, tree, w, nil)
 	took = time.Since(began)
 	heap = peak()
 	must(t, err)
@@ -156,7 +157,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			d := t.TempDir()
 			must(t, os.WriteFile(filepath.Join(d, h.file), h.content, 0o644))
-			facts, heap, took := hostileScan(t, rootfs.Dir(d))
+			facts, heap, took := hostileScan(t, rootfs.Dir(d), 1)
 			h.judge(t, facts)
 			if heap > hostileHeap || took > hostileTime {
 				t.Errorf("the heap grew by %d MiB, it took %v", heap>>20, took)
@@ -166,6 +167,24 @@ func TestHostileFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHostileFilesAtOnce: two workers take no more than twice as much.
+func TestHostileFilesAtOnce(t *testing.T) {
+	d := t.TempDir()
+	for _, h := range hostileFiles(t) {
+		if !strings.HasSuffix(h.name, "_million_entries") { // which take long
+			write(t, filepath.Join(d, h.name, h.file), string(h.content))
+		}
+	}
+	for i := range 4 {
+		write(t, filepath.Join(d, fmt.Sprint(i), "a.xz"), string(largeXz(t)))
+	}
+	facts, heap, took := hostileScan(t, rootfs.Dir(d), 2)
+	if heap > 2*hostileHeap || took > 2*hostileTime {
+		t.Errorf("the heap grew by %d MiB, it took %v", heap>>20, took)
+	}
+	t.Logf("%d reasons, %.1f MiB in %v", len(facts.Skipped), float64(heap)/(1<<20), took)
 }
 
 func (h hostileFile) judge(t *testing.T, facts *cache.Facts) {

@@ -50,6 +50,13 @@ func xzed(t testing.TB, content []byte) []byte {
 	return packedBy(t, content, func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) })
 }
 
+// largeXz has a dictionary as "xz -9" makes it.
+func largeXz(t testing.TB) []byte {
+	return packedBy(t, bytes.Repeat([]byte("as long as the window\n"), 1<<16), func(w io.Writer) (io.WriteCloser, error) {
+		return xz.WriterConfig{DictCap: 64 << 20}.NewWriter(w)
+	})
+}
+
 // rawZip is an archive of entries that are all the same compressed bytes.
 func rawZip(t testing.TB, content, compressed []byte, headers ...zip.FileHeader) []byte {
 	t.Helper()

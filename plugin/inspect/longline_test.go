@@ -62,7 +62,7 @@ func TestLongLine(t *testing.T) {
 	}
 	filler := bytes.Repeat([]byte("40000018,Quimby,"), fillerBytes/16)
 	tree := &long{begin: []byte(patientRows), filler: filler, end: []byte("\n40000019,Quimby,Bea,1981-02-01,J45.909\n"), size: size}
-	facts, heap, took := hostileScan(t, tree)
+	facts, heap, took := hostileScan(t, tree, 1)
 	hostileFile{reason: "longer than 1 MiB", rule: "phi-table"}.judge(t, facts)
 	for _, f := range facts.Findings {
 		if f.Rule == "phi-table" && f.Individuals.Point != 3 {
@@ -86,7 +86,7 @@ func TestSparseLine(t *testing.T) {
 	_, err = f.WriteAt([]byte("\n40000019,Quimby,Bea,1981-02-01,J45.909\n"), size)
 	must(t, err)
 	must(t, f.Close())
-	facts, heap, took := hostileScan(t, rootfs.Dir(d))
+	facts, heap, took := hostileScan(t, rootfs.Dir(d), 1)
 	if len(facts.Findings) != 1 || facts.Findings[0].Individuals.Point != 2 || len(facts.Skipped) > 0 || heap > hostileHeap || took > hostileTime {
 		t.Errorf("%d findings, reasons %q, %d MiB, %v", len(facts.Findings), reasons(facts), heap>>20, took)
 	}

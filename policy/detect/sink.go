@@ -186,6 +186,7 @@ func (r *Result) add(s *Sink) {
 			}
 			r.People.Merge(&t.people)
 		}
+		t.people = people.Set{} // it can have 12 MiB
 	}
 	r.Skipped = append(r.Skipped, s.skipped...)
 	if s.crashed {

@@ -50,7 +50,9 @@ func openTable(m detect.Meta, s *detect.Sink) detect.Reader {
 		if !plausible(line) || t.header(line) == nil {
 			return nil
 		}
-		t.from = off
+		if off > textOff(m.Hit) || off <= 0 { // else the header is longer than what is seen: it is looked for
+			t.from = off
+		}
 	}
 	t.lines = detect.NewLines(maxRow, t.line)
 	return t
@@ -180,7 +182,9 @@ func (t *table) line(l detect.Line) {
 	switch {
 	case len(l.Text) == 0 && len(t.row.lines) == 0:
 	case t.layout == nil:
-		t.layout = t.header(l.Text)
+		if t.tries++; t.tries < maxTries && plausible(l.Text) {
+			t.layout = t.header(l.Text)
+		}
 	default:
 		t.body(l)
 	}

@@ -147,3 +147,15 @@ func TestTable_many(t *testing.T) {
 		t.Error("the rows or the people were miscounted")
 	}
 }
+
+// TestTable_wide: the first column that says something may stand far behind the
+// beginning of the header.
+func TestTable_wide(t *testing.T) {
+	for _, columns := range []int{10, 60, 70, 100, 200, 300} {
+		head, row := strings.Repeat("some_column_name,", columns), strings.Repeat("0,", columns)
+		content := "some text,before it\n" + head + "mrn,last_name,first_name,dob,diagnosis\n" + row + "40296060,Spinka,Merle,1988-04-29,I10\n"
+		if f := detecttest.Run(phi.Table(), "/srv/a.csv", []byte(content)).Of("phi-table"); f == nil || f.Individuals.Point != 1 {
+			t.Errorf("%d columns before: found %t, want a patient", columns, f != nil)
+		}
+	}
+}
