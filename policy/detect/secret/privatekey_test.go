@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/phigate/phigate/policy/detect/detecttest"
 	"github.com/phigate/phigate/policy/detect/secret"
 )
