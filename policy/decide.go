@@ -19,11 +19,15 @@ var DefaultPlatform = []string{"kube-system"}
 // For each rule the strictest of the documents that select the subject and
 // name the rule wins; where none does, the catalogue's default holds. A
 // document that selects by pod label can tighten that and never soften it.
-func Decide(p *Policy, s *Subject, r Report) Verdict {
-	in := force(p, s, r)
+//
+// [Explain] is the same with its reasons.
+func Decide(p *Policy, s *Subject, r Report) Verdict { return force(p, s, r, false).decide() }
+
+func (in *inForce) decide() Verdict {
+	r := in.report
 	v := Verdict{
 		Action: Allow, Mode: in.mode, Deferred: r.Deferred, Coverage: r.Coverage,
-		Individuals: r.Individuals, Policy: p.Digest,
+		Individuals: r.Individuals, Policy: in.policy.Digest,
 	}
 	notes := map[string]bool{}
 	for _, f := range r.Findings {
@@ -34,11 +38,11 @@ func Decide(p *Policy, s *Subject, r Report) Verdict {
 		v.Findings = append(v.Findings, j)
 	}
 	for _, skip := range r.Skipped {
-		action := in.skip(skip.Kind)
-		if action == Block {
+		j := in.skip(skip)
+		if j.Action == Block {
 			v.Action = Block
 		}
-		v.Skipped = append(v.Skipped, JudgedSkip{Skipped: skip, Action: action})
+		v.Skipped = append(v.Skipped, j)
 	}
 	for note := range notes {
 		v.Notes = append(v.Notes, note)
@@ -59,13 +63,20 @@ type inForce struct {
 	open     []*Document // select without labels: their word is the base
 	byLabel  []*Document // select by label: they only tighten
 	mode     Mode
-	deleted  Action
-	failure  [4]Action // by SkipKind
+	deleted  setting
+	failure  [4]setting // by SkipKind
 	platform bool
+	reasoner
 }
 
-func force(p *Policy, s *Subject, r Report) *inForce {
-	in := &inForce{policy: p, subject: s, report: &r}
+// setting is an action that documents give something else than a rule.
+type setting struct {
+	action  Action
+	reasons []Reason
+}
+
+func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
+	in := &inForce{policy: p, subject: s, report: &r, reasoner: reasoner{asked: explain}}
 	for _, d := range p.Selected(s) {
 		if d.Selector.ByLabel() {
 			in.byLabel = append(in.byLabel, d)
@@ -75,11 +86,11 @@ func force(p *Policy, s *Subject, r Report) *inForce {
 	}
 	in.mode = in.commonMode()
 	in.deleted = in.setting(Block, func(d *Document) *Action { return d.Deleted })
-	in.failure = [4]Action{
+	in.failure = [4]setting{
 		Undecided:   in.setting(Block, func(d *Document) *Action { return d.Failure.Undecided }),
 		Unreadable:  in.setting(Block, func(d *Document) *Action { return d.Failure.Unreadable }),
 		Unscannable: in.setting(Warn, func(d *Document) *Action { return d.Failure.Unscannable }),
-		OutOfScope:  Audit,
+		OutOfScope:  {action: Audit},
 	}
 	in.platform = in.isPlatform()
 	return in
@@ -101,22 +112,25 @@ func (in *inForce) commonMode() Mode {
 
 // setting is the strictest word of the open documents, else the default, made
 // stricter still by what the documents by label say.
-func (in *inForce) setting(standard Action, of func(*Document) *Action) Action {
+func (in *inForce) setting(standard Action, of func(*Document) *Action) setting {
 	action, said := Audit, false
 	for _, d := range in.open {
 		if a := of(d); a != nil {
 			action, said = Stricter(action, *a), true
+			in.because(Reason{By: d, Said: *a, Action: *a})
 		}
 	}
 	if !said {
 		action = standard
+		in.because(Reason{Said: standard, Action: standard})
 	}
 	for _, d := range in.byLabel {
 		if a := of(d); a != nil {
 			action = Stricter(action, *a)
+			in.because(Reason{By: d, Said: *a, Action: *a, Why: whyTightens})
 		}
 	}
-	return action
+	return setting{action, in.reasons()}
 }
 
 // isPlatform: a namespace counts as the node's own only where every open
@@ -142,11 +156,14 @@ func (in *inForce) isPlatform() bool {
 func (in *inForce) judge(f Finding, notes map[string]bool) Judged {
 	info, own := in.info(f.Rule)
 	action := in.action(f.Rule, info, notes)
-	if f.Where.Deleted && action < in.deleted {
-		action = in.deleted
-		notes[fmt.Sprintf("deleted files: %s by policy", in.deleted)] = true
+	reasons := in.reasons()
+	if f.Where.Deleted && action < in.deleted.action {
+		action = in.deleted.action
+		note := fmt.Sprintf("deleted files: %s by policy", action)
+		notes[note] = true
+		reasons = append(softened(reasons, action, note), in.deleted.reasons...)
 	}
-	return Judged{Finding: f, Info: info, Action: action, OwnRule: own}
+	return Judged{Finding: f, Info: info, Action: action, OwnRule: own, Reasons: reasons}
 }
 
 // action is what the documents say of a rule.
@@ -158,7 +175,7 @@ func (in *inForce) action(rule string, info Info, notes map[string]bool) Action 
 		}
 	}
 	if !said {
-		action = in.standard(rule, info, notes)
+		action = in.standard(info, notes)
 	}
 	for _, d := range in.byLabel {
 		if a, ok := d.Actions[rule]; ok {
@@ -169,49 +186,64 @@ func (in *inForce) action(rule string, info Info, notes map[string]bool) Action 
 }
 
 // standard is the baseline's action; a rule that nobody knows blocks.
-func (in *inForce) standard(rule string, info Info, notes map[string]bool) Action {
+func (in *inForce) standard(info Info, notes map[string]bool) Action {
 	if info.ID == "" {
+		in.because(Reason{Said: Block, Action: Block, Why: "no rule of this name is known"})
 		return Block
 	}
-	action := info.Default
+	action, why := info.Default, ""
+	soften := func(note string) {
+		if action < Audit {
+			action, why = Audit, note
+		}
+	}
 	if in.platform && info.Isolation && action < Audit {
-		notes[fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))] = true
-		action = Audit
+		note := fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))
+		notes[note] = true
+		soften(note)
 	}
 	if in.subject.Runtime == RuntimeBuildKit && info.Isolation && action < Audit {
-		notes["isolation rules audited: a step of a build, whose container ends with it"] = true
-		action = Audit
+		note := "isolation rules audited: a step of a build, whose container ends with it"
+		notes[note] = true
+		soften(note)
 	}
 	if in.mode == AuditOnly {
-		action = Audit
+		soften(whyAudit)
 	}
+	in.because(Reason{Said: info.Default, Action: action, Why: why})
 	return action
 }
 
 // cap applies a document's mode and roll-out date to one of its actions.
-func (in *inForce) cap(d *Document, action Action, notes map[string]bool) Action {
+func (in *inForce) cap(d *Document, said Action, notes map[string]bool) Action {
 	mode := in.mode
 	if d.Mode != nil {
 		mode = *d.Mode
 	}
-	if mode == AuditOnly {
-		return Audit
+	action, why := said, ""
+	switch {
+	case mode == AuditOnly && said < Audit:
+		action, why = Audit, whyAudit
+	case said == Block && in.report.Now.Before(d.EnforceAfter):
+		action, why = Warn, fmt.Sprintf("policy %s enforces from %s on", Printable(d.Name), d.EnforceAfter.UTC().Format("2006-01-02T15:04:05Z"))
+		notes[why] = true
+	case d.Selector.ByLabel():
+		why = whyTightens
 	}
-	if action == Block && in.report.Now.Before(d.EnforceAfter) {
-		notes[fmt.Sprintf("policy %s enforces from %s on", Printable(d.Name), d.EnforceAfter.UTC().Format("2006-01-02T15:04:05Z"))] = true
-		return Warn
-	}
+	in.because(Reason{By: d, Said: said, Action: action, Why: why})
 	return action
 }
 
-func (in *inForce) skip(kind SkipKind) Action {
-	if int(kind) >= len(in.failure) {
-		return Block
+func (in *inForce) skip(k Skipped) JudgedSkip {
+	judged := JudgedSkip{Skipped: k}
+	if int(k.Kind) < len(in.failure) {
+		set := in.failure[k.Kind]
+		judged.Action, judged.Reasons = set.action, set.reasons
+		if in.mode == AuditOnly && set.action < Audit {
+			judged.Action, judged.Reasons = Audit, softened(set.reasons, Audit, whyAudit)
+		}
 	}
-	if in.mode == AuditOnly {
-		return Audit
-	}
-	return in.failure[kind]
+	return judged
 }
 
 // info finds a rule's documentation, and whether it is the operator's own.

@@ -55,25 +55,27 @@ type Selector struct {
 func (s Selector) ByLabel() bool { return len(s.PodLabels) > 0 }
 
 // Selects says whether the selector chooses the subject.
-func (s Selector) Selects(sub *Subject) bool {
-	if len(s.Runtimes) > 0 && !slices.Contains(s.Runtimes, sub.Runtime) {
-		return false
-	}
-	if s.MatchNamespace != nil && !s.MatchNamespace(sub.Pod.Namespace) {
-		return false
-	}
-	if s.MatchImage != nil && !s.MatchImage(sub.Image.Ref) {
-		return false
-	}
-	if len(s.ImageDigests) > 0 && !slices.Contains(s.ImageDigests, sub.Image.Digest) {
-		return false
+func (s Selector) Selects(sub *Subject) bool { return s.Excludes(sub) == "" }
+
+// Excludes names the first key of the selector that does not choose the
+// subject, "namespaces"; empty where it is chosen.
+func (s Selector) Excludes(sub *Subject) (key string) {
+	switch {
+	case len(s.Runtimes) > 0 && !slices.Contains(s.Runtimes, sub.Runtime):
+		return "runtimes"
+	case s.MatchNamespace != nil && !s.MatchNamespace(sub.Pod.Namespace):
+		return "namespaces"
+	case s.MatchImage != nil && !s.MatchImage(sub.Image.Ref):
+		return "images.match"
+	case len(s.ImageDigests) > 0 && !slices.Contains(s.ImageDigests, sub.Image.Digest):
+		return "images.digests"
 	}
 	for key, want := range s.PodLabels {
 		if got, ok := sub.Pod.Labels[key]; !ok || got != want {
-			return false
+			return "podLabels"
 		}
 	}
-	return true
+	return ""
 }
 
 // Selected returns the documents that apply to the subject.

@@ -99,6 +99,7 @@ func (c choose) subject() *policy.Subject {
 //   - the order of documents, findings and skipped makes no difference to a
 //     byte of the decision;
 //   - a pod label, and a document that asks for one, never soften anything;
+//   - Explain decides the same, and the strictest of its reasons is the action;
 //   - a subject whose documents are all in audit mode is blocked by a rule that
 //     nobody knows and by nothing else.
 func FuzzDecide(f *testing.F) {
@@ -113,6 +114,7 @@ func FuzzDecide(f *testing.F) {
 		c.checkOrder(t, p, s, r, v)
 		checkLabels(t, p, s, r, v)
 		checkAudit(t, p, s, r)
+		checkReasons(t, p, s, r, v)
 	})
 }
 
@@ -191,4 +193,34 @@ func checkAudit(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Repo
 	if v := policy.Decide(&q, s, known); v.Action != policy.Allow || v.Mode != policy.AuditOnly {
 		t.Errorf("verdict %s in mode %s, want allow in audit", v.Action, v.Mode)
 	}
+}
+
+func checkReasons(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report, v policy.Verdict) {
+	e := policy.Explain(p, s, r)
+	if a, b := bytesOf(t, s, v), bytesOf(t, s, e.Verdict); !bytes.Equal(a, b) {
+		t.Errorf("explained otherwise than decided:\n%s\n%s", a, b)
+	}
+	for _, f := range e.Verdict.Findings {
+		if got := strictest(f.Reasons); got != f.Action {
+			t.Errorf("finding of %s: action %s, and the strictest reason says %s", f.Rule, f.Action, got)
+		}
+	}
+	for _, k := range e.Verdict.Skipped {
+		if got := strictest(k.Reasons); k.Kind != policy.OutOfScope && got != k.Action {
+			t.Errorf("skipped: action %s, and the strictest reason says %s", k.Action, got)
+		}
+	}
+	for _, rule := range e.Rules {
+		if got := strictest(rule.Reasons); got != rule.Action {
+			t.Errorf("rule %s: action %s, and the strictest reason says %s", rule.Info.ID, rule.Action, got)
+		}
+	}
+}
+
+func strictest(reasons []policy.Reason) policy.Action {
+	action := policy.Allow
+	for _, r := range reasons {
+		action = policy.Stricter(action, r.Action)
+	}
+	return action
 }

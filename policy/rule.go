@@ -14,6 +14,31 @@ type Rule struct {
 	Check func(s *Subject) []Finding
 }
 
+// Sight is whether a rule can be judged where a subject is looked at.
+type Sight uint8
+
+const (
+	Blind   Sight = iota // facts are missing and no later gate sees them: undecided
+	Clear                // all its facts are seen
+	Later                // the subject's later gate sees what is missing
+	Foreign              // the subject does not have what it asks for, by its nature
+)
+
+// Sight says whether the subject shows what the rule needs, and which facts
+// are missing.
+func (r *Rule) Sight(s *Subject) (Sight, Facts) {
+	missing := r.Needs &^ s.Sees
+	switch {
+	case missing == 0:
+		return Clear, 0
+	case (s.Sees | s.Later).Has(r.Needs) && s.LaterGate != "":
+		return Later, missing
+	case missing&s.Never != 0:
+		return Foreign, missing & s.Never
+	}
+	return Blind, missing
+}
+
 // FileRule is a check on the names in a root filesystem, such as the dialect's
 // scanner "file". It is applied to facts that were gathered before, so that a
 // new policy reads no file again.

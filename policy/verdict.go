@@ -135,11 +135,14 @@ type Judged struct {
 	Action Action
 	// OwnRule is true for a rule that the operator wrote.
 	OwnRule bool
+	// Reasons are whose words the action is made of; of [Explain] alone.
+	Reasons []Reason
 }
 
 // JudgedSkip is something that could not be looked at, with the action that
 // the policy gives it.
 type JudgedSkip struct {
 	Skipped
-	Action Action
+	Action  Action
+	Reasons []Reason // of [Explain] alone
 }

@@ -53,11 +53,11 @@ type specRun struct {
 
 func (run *specRun) rule(ctx context.Context, r policy.Rule) {
 	s := run.subject
-	missing := r.Needs &^ s.Sees
+	sight, missing := r.Sight(s)
 	switch {
 	case ctx.Err() != nil:
 		run.skip(r, "no time left")
-	case missing == 0:
+	case sight == policy.Clear:
 		if run.check(r) {
 			run.report.Coverage.Rules++
 		}
@@ -65,19 +65,18 @@ func (run *specRun) rule(ctx context.Context, r policy.Rule) {
 		if r.Early != 0 && s.Sees.Has(r.Early) && !run.check(r) {
 			return
 		}
-		run.unseen(r, missing)
+		run.unseen(r, sight, missing)
 	}
 }
 
 // unseen says what becomes of a rule that this gate cannot answer completely.
-func (run *specRun) unseen(r policy.Rule, missing policy.Facts) {
-	s := run.subject
-	switch {
-	case (s.Sees | s.Later).Has(r.Needs) && s.LaterGate != "":
-		run.report.Deferred = append(run.report.Deferred, policy.Deferred{Rule: r.ID, Gate: s.LaterGate, Missing: missing.String()})
-	case missing&s.Never != 0:
+func (run *specRun) unseen(r policy.Rule, sight policy.Sight, missing policy.Facts) {
+	switch sight {
+	case policy.Later:
+		run.report.Deferred = append(run.report.Deferred, policy.Deferred{Rule: r.ID, Gate: run.subject.LaterGate, Missing: missing.String()})
+	case policy.Foreign:
 		run.foreign++
-		run.absent |= missing & s.Never
+		run.absent |= missing
 	default:
 		run.skip(r, "not seen here: "+missing.String())
 	}
