@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,35 +29,46 @@ func main() {
 	ctr := flag.Int("ctr", 100, "samples of ctr run --rm, each with and without the wrapper; 0 leaves it out")
 	pulls := flag.Int("pulls", 5, "samples of pull-to-Running, each with and without phigate; 0 leaves it out")
 	size := flag.Int64("size", 200, "size of the image to pull, in MB")
+	silent := flag.String("silent", "", "be the plugin that answers nil at once, at this NRI socket; the bench starts it by itself")
 	bin := flag.String("bin", "bin", "folder with the phigate and phigated to measure, as seen from the repository's")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if *silent != "" {
+		if err := answerNil(ctx, *silent); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, *bin, *n, *ctr, *pulls, *size*1e6); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// bench is the two nodes.
+// bench is the nodes.
 type bench struct {
 	with, without *node.Node
-	gate          *gate.Gate // of with
-	bin           string     // folder of the programs
-	config        string     // of phigate-runc on with
+	silent        *node.Node    // with a plugin that answers nil at once
+	plugin        *node.Process // of silent
+	gate          *gate.Gate    // of with
+	bin           string        // folder of the programs
+	config        string        // of phigate-runc on with
 }
 
-// both runs a step on the two nodes, each first in every other round.
-func (b *bench) both(round int, step func(n *node.Node) error) error {
-	first, second := b.with, b.without
-	if round%2 == 1 {
-		first, second = second, first
+// turns runs a step on the nodes one after the other, another one first in each round.
+func turns(round int, nodes []*node.Node, step func(n *node.Node) error) error {
+	for i := range nodes {
+		if err := step(nodes[(round+i)%len(nodes)]); err != nil {
+			return err
+		}
 	}
-	if err := step(first); err != nil {
-		return err
-	}
-	return step(second)
+	return nil
 }
+
+// both are the nodes with phigate and without.
+func (b *bench) both() []*node.Node { return []*node.Node{b.with, b.without} }
 
 func run(ctx context.Context, bin string, n, ctr, pulls int, size int64) (err error) {
 	b := &bench{}
@@ -113,7 +125,10 @@ func (b *bench) begin(ctx context.Context, bin string) (err error) {
 	if err := b.gate.Start(); err != nil {
 		return err
 	}
-	return b.gate.Ready(ctx)
+	if err := b.gate.Ready(ctx); err != nil {
+		return err
+	}
+	return b.beginSilent(ctx)
 }
 
 func (b *bench) end() error {
@@ -121,7 +136,10 @@ func (b *bench) end() error {
 	if b.gate != nil {
 		errs = append(errs, b.gate.Stop())
 	}
-	for _, n := range []*node.Node{b.with, b.without} {
+	if b.plugin != nil {
+		errs = append(errs, b.plugin.Stop(time.Second))
+	}
+	for _, n := range []*node.Node{b.with, b.without, b.silent} {
 		if n != nil {
 			errs = append(errs, n.Stop())
 		}

@@ -74,7 +74,7 @@ func (b *bench) pullBoth(ctx context.Context, reg *shelf, img v1.Image, round in
 		return nil, err
 	}
 	took := map[*node.Node]pulled{}
-	err = b.both(round, func(at *node.Node) error {
+	err = turns(round, b.both(), func(at *node.Node) error {
 		took[at], err = pullOnce(ctx, at, ref)
 		return err
 	})
