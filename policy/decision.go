@@ -144,6 +144,22 @@ func (d *Decision) Line() string {
 	return b.String()
 }
 
+// Summary is one line about any record: a refusal is its [Decision.Line].
+func (d *Decision) Summary() string {
+	switch {
+	case d.Kind != "verdict":
+		return Printable(strings.TrimSpace(fmt.Sprintf("phigate: %s: %s", d.Kind, d.Message)))
+	case d.Verdict == Block:
+		return d.Line()
+	}
+	findings, skipped := max(d.FindingsTotal, len(d.Findings)), max(d.SkippedTotal, len(d.Skipped))
+	text := "phigate: allowed " + d.Target
+	if findings > 0 || skipped > 0 {
+		text += fmt.Sprintf(": %d findings below block, %d skipped", findings, skipped)
+	}
+	return fmt.Sprintf("%s; see: phigate decisions %d", text, d.Seq)
+}
+
 // lineParts names the first finding of each rule, blocks first, and what could
 // not be looked at where that blocks.
 func (d *Decision) lineParts() (parts []string, named int) {

@@ -75,7 +75,7 @@ const maxRepeated = 400
 func Fields(d *policy.Decision) []Field {
 	class := classOf(d)
 	fs := entry{
-		{"MESSAGE", message(d)},
+		{"MESSAGE", d.Summary()},
 		{"MESSAGE_ID", class.ID},
 		{"PRIORITY", strconv.Itoa(class.Priority)},
 		{"SYSLOG_IDENTIFIER", "phigate"},
@@ -156,20 +156,4 @@ func addNew(list []string, s string) []string {
 		return list
 	}
 	return append(list, s)
-}
-
-// message is the entry's one line for people.
-func message(d *policy.Decision) string {
-	switch {
-	case !isVerdict(d):
-		return policy.Printable(strings.TrimSpace(fmt.Sprintf("phigate: %s: %s", d.Kind, d.Message)))
-	case d.Verdict == policy.Block:
-		return d.Line()
-	}
-	findings, skipped := max(d.FindingsTotal, len(d.Findings)), max(d.SkippedTotal, len(d.Skipped))
-	text := fmt.Sprintf("phigate: allowed %s", d.Target)
-	if findings > 0 || skipped > 0 {
-		text += fmt.Sprintf(": %d findings below block, %d skipped", findings, skipped)
-	}
-	return fmt.Sprintf("%s; see: phigate decisions %d", text, d.Seq)
 }

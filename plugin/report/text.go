@@ -25,7 +25,7 @@ func Text(w io.Writer, d *policy.Decision, color bool) error {
 		t.printf("\n%s: %s\n", d.Kind, d.Message)
 		return t.end()
 	}
-	for _, g := range grouped(d.Findings) {
+	for _, g := range Grouped(d.Findings) {
 		t.group(g)
 	}
 	if more := d.FindingsTotal - len(d.Findings); more > 0 {
@@ -88,9 +88,9 @@ func (t *text) head(d *policy.Decision) {
 	}
 }
 
-// grouped are the findings by rule and action, in the order in which the
+// Grouped are the findings by rule and action, in the order in which the
 // record first names them.
-func grouped(records []policy.Record) [][]policy.Record {
+func Grouped(records []policy.Record) [][]policy.Record {
 	type key struct {
 		rule   string
 		action policy.Action
