@@ -68,6 +68,7 @@ type scan struct {
 	isQuiet    bool
 	isShallow  bool // --no-expand
 	workers    int
+	version    string
 	out, err   io.Writer
 }
 
@@ -82,12 +83,12 @@ func newScanCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.target, s.isExplicit = args[0], cmd.Flags().Changed("config")
-			s.out, s.err = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			s.out, s.err, s.version = cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Root().Version
 			if s.workers < 1 {
 				return usage("--workers %d: at least one is needed", s.workers)
 			}
-			if s.format != "text" && s.format != "json" {
-				return usage("--format %q: it is text or json", s.format)
+			if s.writer() == nil {
+				return usage("--format %q: it is text, json, sarif or html", s.format)
 			}
 			return s.explain(s.run(cmd.Context()))
 		},
@@ -95,7 +96,7 @@ func newScanCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&s.policies, "policy", nil, "a policy file or a folder of them; may be given several times")
 	flags.StringVar(&s.spec, "spec", "", "an OCI runtime spec to judge as well")
-	flags.StringVar(&s.format, "format", "text", "text or json")
+	flags.StringVar(&s.format, "format", "text", "text, json, sarif or html")
 	flags.StringVar(&s.config, "config", conf.DefaultPath, "phigated's configuration: its policies, and containerd's socket")
 	flags.BoolVar(&s.isShallow, "no-expand", false, "do not look into archives, databases and documents; they are reported as not looked at")
 	flags.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "files that are read at a time")
@@ -307,15 +308,27 @@ func (s *scan) answer(d *policy.Decision, t *target.Target) error {
 			d.Findings[i].Layer = ""
 		}
 	}
-	write := func() error { return report.Text(s.out, d, colored(s.out)) }
-	if s.format == "json" {
-		write = func() error { return report.JSON(s.out, d) }
-	}
-	if err := write(); err != nil {
+	if err := s.writer()(d); err != nil {
 		return err
 	}
 	if d.Verdict != policy.Allow {
 		return &ExitError{Code: ExitBlocked}
+	}
+	return nil
+}
+
+// writer writes the decision in the format that was asked for; nil where there
+// is none of that name.
+func (s *scan) writer() func(d *policy.Decision) error {
+	switch s.format {
+	case "text":
+		return func(d *policy.Decision) error { return report.Text(s.out, d, colored(s.out)) }
+	case "json":
+		return func(d *policy.Decision) error { return report.JSON(s.out, d) }
+	case "sarif":
+		return func(d *policy.Decision) error { return report.SARIF(s.out, d, inspect.Catalogue(), s.version) }
+	case "html":
+		return func(d *policy.Decision) error { return report.HTML(s.out, d) }
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ func TestGoldens(t *testing.T) {
 	list := func(w io.Writer, _ *policy.Decision) error {
 		return List(w, []*policy.Decision{base(), blocked(), many(), hostile(), withdrawn(), {Seq: 1, Kind: "start", Message: "phigated 0.1"}})
 	}
+	sarif := func(w io.Writer, d *policy.Decision) error { return SARIF(w, d, infos(), "0.1") }
 	tests := []struct {
 		name  string
 		d     *policy.Decision
@@ -107,6 +108,7 @@ func TestGoldens(t *testing.T) {
 		{"clean.txt", base(), text}, {"many.txt", many(), text}, {"hostile.txt", hostile(), text},
 		{"withdrawn.txt", withdrawn(), text}, {"scan.txt", scanned(), text}, {"scan.json", scanned(), JSON},
 		{"list.txt", nil, list},
+		{"blocked.html", blocked(), HTML}, {"hostile.html", hostile(), HTML}, {"withdrawn.html", withdrawn(), HTML}, {"blocked.sarif", blocked(), sarif},
 	}
 	for _, tt := range tests {
 		t.Run(strings.NewReplacer(".", "_").Replace(tt.name), func(t *testing.T) {
@@ -166,7 +168,7 @@ func TestWriteErrorsAreReported(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
 	for name, err := range map[string]error{
-		"text": Text(w, base(), false), "json": JSON(w, base()), "list": List(w, []*policy.Decision{base()}),
+		"text": Text(w, base(), false), "json": JSON(w, base()), "sarif": SARIF(w, base(), nil, ""), "html": HTML(w, base()), "list": List(w, []*policy.Decision{base()}),
 	} {
 		if !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("%s on a closed pipe = %v", name, err)
