@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 )
 
 // DefaultPlatform are the namespaces whose pods run the node itself and need
@@ -66,6 +67,7 @@ type inForce struct {
 	deleted  setting
 	failure  [4]setting // by SkipKind
 	platform bool
+	granted  []granted // by exceptions, to the finding that is being judged
 	reasoner
 }
 
@@ -155,84 +157,132 @@ func (in *inForce) isPlatform() bool {
 
 func (in *inForce) judge(f Finding, notes map[string]bool) Judged {
 	info, own := in.info(f.Rule)
-	action := in.action(f.Rule, info, notes)
-	reasons := in.reasons()
-	if f.Where.Deleted && action < in.deleted.action {
-		action = in.deleted.action
+	action := in.action(f.Rule, info, &f, notes)
+	reasons, limit := in.reasons(), Block
+	if f.Where.Deleted {
+		limit = in.deleted.action
+	}
+	var exceptions []string
+	for _, e := range in.used(max(action, limit), limit) {
+		exceptions = append(exceptions, e.ID)
+		notes[e.note(f.Rule)] = true
+	}
+	if action < limit {
+		action = limit
 		note := fmt.Sprintf("deleted files: %s by policy", action)
 		notes[note] = true
 		reasons = append(softened(reasons, action, note), in.deleted.reasons...)
 	}
-	return Judged{Finding: f, Info: info, Action: action, OwnRule: own, Reasons: reasons}
+	return Judged{Finding: f, Info: info, Action: action, OwnRule: own, Exceptions: exceptions, Reasons: reasons}
 }
 
-// action is what the documents say of a rule.
-func (in *inForce) action(rule string, info Info, notes map[string]bool) Action {
+// action is what the documents say of a rule, and of a finding of it where one
+// is given: exceptions are about findings.
+func (in *inForce) action(rule string, info Info, f *Finding, notes map[string]bool) Action {
 	action, said := Audit, false
 	for _, d := range in.open {
-		if a, ok := d.Actions[rule]; ok {
-			action, said = Stricter(action, in.cap(d, a, notes)), true
+		if a, ok := in.word(d, rule, info, f, notes); ok {
+			action, said = Stricter(action, a), true
 		}
 	}
 	if !said {
-		action = in.standard(info, notes)
+		action = in.standard(info, f, notes)
 	}
 	for _, d := range in.byLabel {
-		if a, ok := d.Actions[rule]; ok {
-			action = Stricter(action, in.cap(d, a, notes))
+		if a, ok := in.word(d, rule, info, f, notes); ok {
+			action = Stricter(action, a)
 		}
 	}
 	return action
 }
 
-// standard is the baseline's action; a rule that nobody knows blocks.
-func (in *inForce) standard(info Info, notes map[string]bool) Action {
+// word is what one document says of a rule: its own word, else that of a
+// profile which it extends.
+func (in *inForce) word(d *Document, rule string, info Info, f *Finding, notes map[string]bool) (Action, bool) {
+	said, own := d.Actions[rule]
+	inherited, ok := d.Inherited[rule]
+	if !own && !ok {
+		return 0, false
+	}
+	why := ""
+	if !own {
+		said = inherited.Action
+		why = "of profile " + inherited.Profile
+	}
+	action := said
+	if !own {
+		var note string
+		if action, note = in.isolated(info, action, notes); note != "" {
+			why = note
+		}
+	}
+	action, capped := in.cap(d, action, notes)
+	if capped != "" {
+		why = capped
+	}
+	action, why = in.except(f, action, why, d.Name)
+	in.because(Reason{By: d, Said: said, Action: action, Why: why})
+	return action, true
+}
+
+// standard is the baseline's action; a rule that nobody knows blocks. An
+// exception from a document's word is one from the baseline beneath it too.
+func (in *inForce) standard(info Info, f *Finding, notes map[string]bool) Action {
 	if info.ID == "" {
 		in.because(Reason{Said: Block, Action: Block, Why: "no rule of this name is known"})
 		return Block
 	}
-	action, why := info.Default, ""
-	soften := func(note string) {
-		if action < Audit {
-			action, why = Audit, note
-		}
+	action, why := in.isolated(info, info.Default, notes)
+	if in.mode == AuditOnly && action < Audit {
+		action, why = Audit, whyAudit
 	}
-	if in.platform && info.Isolation && action < Audit {
-		note := fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))
-		notes[note] = true
-		soften(note)
+	policies := []string{Baseline}
+	for _, d := range in.open {
+		policies = append(policies, d.Name)
 	}
-	if in.subject.Runtime == RuntimeBuildKit && info.Isolation && action < Audit {
-		note := "isolation rules audited: a step of a build, whose container ends with it"
-		notes[note] = true
-		soften(note)
-	}
-	if in.mode == AuditOnly {
-		soften(whyAudit)
-	}
+	action, why = in.except(f, action, why, policies...)
 	in.because(Reason{Said: info.Default, Action: action, Why: why})
 	return action
 }
 
+// isolated softens the built-in word on an isolation rule where the node itself
+// or a build could not work under it.
+func (in *inForce) isolated(info Info, said Action, notes map[string]bool) (action Action, note string) {
+	switch {
+	case !info.Isolation || said >= Audit:
+		return said, ""
+	case in.platform:
+		note = fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))
+	case in.subject.Runtime == RuntimeBuildKit:
+		note = "isolation rules audited: a step of a build, whose container ends with it"
+	default:
+		return said, ""
+	}
+	notes[note] = true
+	return Audit, note
+}
+
 // cap applies a document's mode and roll-out date to one of its actions.
-func (in *inForce) cap(d *Document, said Action, notes map[string]bool) Action {
+func (in *inForce) cap(d *Document, said Action, notes map[string]bool) (action Action, why string) {
 	mode := in.mode
 	if d.Mode != nil {
 		mode = *d.Mode
 	}
-	action, why := said, ""
 	switch {
 	case mode == AuditOnly && said < Audit:
-		action, why = Audit, whyAudit
+		return Audit, whyAudit
 	case said == Block && in.report.Now.Before(d.EnforceAfter):
-		action, why = Warn, fmt.Sprintf("policy %s enforces from %s on", Printable(d.Name), d.EnforceAfter.UTC().Format("2006-01-02T15:04:05Z"))
+		why = fmt.Sprintf("policy %s enforces from %s on", Printable(d.Name), moment(d.EnforceAfter))
 		notes[why] = true
+		return Warn, why
 	case d.Selector.ByLabel():
-		why = whyTightens
+		return said, whyTightens
 	}
-	in.because(Reason{By: d, Said: said, Action: action, Why: why})
-	return action
+	return said, ""
 }
+
+// moment is a time as notes and reasons write it.
+func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func (in *inForce) skip(k Skipped) JudgedSkip {
 	judged := JudgedSkip{Skipped: k}

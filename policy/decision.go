@@ -64,7 +64,7 @@ type Record struct {
 	Individuals Individuals `json:"individuals"`
 	Synthetic   bool        `json:"synthetic,omitempty"` // marked as test data, all of it
 	Fingerprint string      `json:"fingerprint,omitempty"`
-	Exception   string      `json:"exception"`
+	Exception   string      `json:"exception"` // IDs, joined by ", ", of those without which the action would be stricter
 }
 
 // SkipEntry is something in a decision that could not be looked at.
@@ -113,6 +113,7 @@ func record(j Judged) Record {
 		Path: Printable(j.Where.Full()), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
 		Field: Printable(j.Where.Field), Message: Printable(j.Message), Fix: j.Info.Fix, Count: j.Count,
 		Individuals: j.Individuals, Synthetic: j.Synthetic, Fingerprint: j.Fingerprint, Citations: []string{},
+		Exception: strings.Join(j.Exceptions, ", "),
 	}
 	for _, c := range j.Info.Cites {
 		r.Citations = append(r.Citations, c.String())

@@ -52,7 +52,7 @@ func Explain(p *Policy, s *Subject, r Report) Explanation {
 	}
 	for _, id := range in.ruleIDs() {
 		info, own := in.info(id)
-		action := in.action(id, info, map[string]bool{})
+		action := in.action(id, info, nil, map[string]bool{})
 		e.Rules = append(e.Rules, Explained{info, own, action, in.reasons()})
 	}
 	return e

@@ -12,6 +12,8 @@ type Policy struct {
 	Digest    string // "sha256:..." over all sources, in order
 	Catalogue map[string]Info
 	Documents []Document
+	// Exceptions soften single findings for a time; see [NewExceptions].
+	Exceptions Exceptions
 }
 
 // Document is one policy of the operator's, compiled.
@@ -25,11 +27,26 @@ type Document struct {
 	EnforceAfter time.Time // until then block becomes warn; zero: at once
 	Selector     Selector
 	Actions      map[string]Action // rule ID -> action, for rules of the catalogue and its own
-	Rules        []Rule            // its own, over the subject
-	FileRules    []FileRule        // its own, over file names
-	Failure      Failure
-	Deleted      *Action  // for files that an upper layer deletes; nil: not said
-	Platform     []string // namespaces whose pods may need isolation rules audited; nil: not said
+	// Inherited is what the profiles that the document extends say of rules that
+	// it does not name itself. In platform namespaces and build steps it is
+	// softened as the baseline is.
+	Inherited  map[string]Inherited
+	Extends    []string   // the profiles' names
+	Rules      []Rule     // its own, over the subject
+	FileRules  []FileRule // its own, over file names
+	Failure    Failure
+	Deleted    *Action  // for files that an upper layer deletes; nil: not said
+	Platform   []string // namespaces whose pods may need isolation rules audited; nil: not said
+	PHIVolumes []string // patterns of host paths that hold ePHI
+	// DistinctIndividuals is the number of people from which on they are very
+	// many; 0: not said.
+	DistinctIndividuals int
+}
+
+// Inherited is an action that a profile gives a rule.
+type Inherited struct {
+	Action  Action
+	Profile string
 }
 
 // Failure says what happens when something could not be judged; nil: not said.
@@ -87,4 +104,43 @@ func (p *Policy) Selected(sub *Subject) []*Document {
 		}
 	}
 	return out
+}
+
+// PHIVolumes are the patterns of host paths that hold ePHI, of all documents
+// that select the subject; [Subject].PHIVolume asks them.
+func (p *Policy) PHIVolumes(sub *Subject) []string {
+	var out []string
+	for _, d := range p.Selected(sub) {
+		for _, pattern := range d.PHIVolumes {
+			if !slices.Contains(out, pattern) {
+				out = append(out, pattern)
+			}
+		}
+	}
+	return out
+}
+
+// DistinctIndividuals is from how many people on they are very many: the lowest
+// number of the documents that select the subject without its labels, else the
+// standard; a document by label can only lower it.
+func (p *Policy) DistinctIndividuals(sub *Subject, standard int) int {
+	lowest := 0
+	lower := func(n int) {
+		if n > 0 && (lowest == 0 || n < lowest) {
+			lowest = n
+		}
+	}
+	selected := p.Selected(sub)
+	for _, d := range selected {
+		if !d.Selector.ByLabel() {
+			lower(d.DistinctIndividuals)
+		}
+	}
+	if lowest == 0 {
+		lowest = standard
+	}
+	for _, d := range selected {
+		lower(d.DistinctIndividuals)
+	}
+	return lowest
 }

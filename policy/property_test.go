@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -58,7 +61,29 @@ func (c choose) policy() *policy.Policy {
 	for i := range c.IntN(4) {
 		p.Documents = append(p.Documents, c.document(i))
 	}
+	var exceptions []*policy.Exception
+	for i := range c.IntN(4) {
+		exceptions = append(exceptions, c.exception(i))
+	}
+	p.Exceptions = policy.NewExceptions(exceptions...)
 	return p
+}
+
+func (c choose) exception(i int) *policy.Exception {
+	path := []string{"", "/a", "/b"}[c.IntN(3)]
+	e := &policy.Exception{
+		ID: fmt.Sprintf("EX-%d", i), DowngradeTo: policy.Action(c.IntN(4)), ExpiresAt: []time.Time{now, later}[c.IntN(2)],
+		Findings: []policy.Place{{Path: path, Match: func(w policy.Where) bool { return w.Path == path }}},
+	}
+	for range 1 + c.IntN(2) {
+		e.Policies = append(e.Policies, policy.ExceptedRules{
+			Policy: []string{policy.Baseline, "0", "1", "2"}[c.IntN(4)], Rules: []string{c.rule(), c.rule()},
+		})
+	}
+	if c.IntN(3) == 0 {
+		e.Digests = [][]string{{"sha256:00"}, {"sha256:11"}}[c.IntN(2)]
+	}
+	return e
 }
 
 func (c choose) finding() policy.Finding {
@@ -98,6 +123,9 @@ func (c choose) subject() *policy.Subject {
 //   - one finding more never softens the verdict, nor what was found before;
 //   - the order of documents, findings and skipped makes no difference to a
 //     byte of the decision;
+//   - an exception more never affects another rule, another place or what was
+//     skipped, never tightens, never makes more lenient than it says, and is
+//     named where it softened;
 //   - a pod label, and a document that asks for one, never soften anything;
 //   - Explain decides the same, and the strictest of its reasons is the action;
 //   - a subject whose documents are all in audit mode is blocked by a rule that
@@ -112,6 +140,7 @@ func FuzzDecide(f *testing.F) {
 		v := policy.Decide(p, s, r)
 		c.checkMonotone(t, p, s, r, v)
 		c.checkOrder(t, p, s, r, v)
+		c.checkException(t, p, s, r, v)
 		checkLabels(t, p, s, r, v)
 		checkAudit(t, p, s, r)
 		checkReasons(t, p, s, r, v)
@@ -140,8 +169,35 @@ func (c choose) checkOrder(t *testing.T, p *policy.Policy, s *policy.Subject, r 
 	c.Shuffle(len(q.Documents), func(i, j int) { q.Documents[i], q.Documents[j] = q.Documents[j], q.Documents[i] })
 	c.Shuffle(len(r.Findings), func(i, j int) { r.Findings[i], r.Findings[j] = r.Findings[j], r.Findings[i] })
 	c.Shuffle(len(r.Skipped), func(i, j int) { r.Skipped[i], r.Skipped[j] = r.Skipped[j], r.Skipped[i] })
+	exceptions := p.Exceptions.All()
+	c.Shuffle(len(exceptions), func(i, j int) { exceptions[i], exceptions[j] = exceptions[j], exceptions[i] })
+	q.Exceptions = policy.NewExceptions(exceptions...)
 	if a, b := bytesOf(t, s, v), bytesOf(t, s, policy.Decide(&q, s, r)); !bytes.Equal(a, b) {
 		t.Errorf("another order, another decision:\n%s\n%s", a, b)
+	}
+}
+
+func (c choose) checkException(t *testing.T, p *policy.Policy, s *policy.Subject, r policy.Report, v policy.Verdict) {
+	more := c.exception(9)
+	q := *p
+	q.Exceptions = policy.NewExceptions(append(p.Exceptions.All(), more)...)
+	w := policy.Decide(&q, s, r)
+	if len(w.Findings) != len(v.Findings) || !reflect.DeepEqual(v.Skipped, w.Skipped) {
+		t.Fatal("an exception changed what was skipped, or how much was found")
+	}
+	for _, f := range r.Findings {
+		one := policy.Report{Now: r.Now, Findings: []policy.Finding{f}}
+		before, after := policy.Decide(p, s, one).Findings[0], policy.Decide(&q, s, one).Findings[0]
+		held := slices.ContainsFunc(more.Policies, func(e policy.ExceptedRules) bool { return more.Holds(e.Policy, s, &f, r.Now) })
+		named := slices.Contains(after.Exceptions, more.ID)
+		switch {
+		case after.Action < before.Action:
+			t.Errorf("an exception tightened rule %s from %s to %s", f.Rule, before.Action, after.Action)
+		case after.Action > before.Action && (!held || !named || after.Action > more.DowngradeTo):
+			t.Errorf("rule %s softened from %s to %s: held %v, named %v, to %s", f.Rule, before.Action, after.Action, held, named, more.DowngradeTo)
+		case named && !held:
+			t.Errorf("rule %s names an exception that does not hold", f.Rule)
+		}
 	}
 }
 

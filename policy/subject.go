@@ -27,6 +27,9 @@ type Subject struct {
 	// privileged containers to the pod. Meaningful with FactPrivilegedPod.
 	PrivilegedPod bool
 	Host          Host
+	// PHIVolumes are patterns of host paths that hold ePHI, as the documents that
+	// select the subject say; filled before rules are asked.
+	PHIVolumes []string
 
 	Sees  Facts // what this gate sees
 	Later Facts // what LaterGate will see of the same container

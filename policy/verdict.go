@@ -135,6 +135,8 @@ type Judged struct {
 	Action Action
 	// OwnRule is true for a rule that the operator wrote.
 	OwnRule bool
+	// Exceptions are the IDs of those without which the action would be stricter.
+	Exceptions []string
 	// Reasons are whose words the action is made of; of [Explain] alone.
 	Reasons []Reason
 }

@@ -91,9 +91,13 @@ func (f *Files) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy
 		f.volumes(ctx, &report, s, p)
 	}
 	report.Coverage.Rules = f.Rules
-	if report.Individuals.Point >= detect.ManyIndividuals {
+	many := detect.ManyIndividuals
+	if p != nil {
+		many = p.DistinctIndividuals(s, many)
+	}
+	if report.Individuals.Point >= many {
 		report.Findings = append(report.Findings, policy.Finding{
-			Rule: detect.RuleIndividuals, Message: fmt.Sprintf("records of %d or more individuals", detect.ManyIndividuals),
+			Rule: detect.RuleIndividuals, Message: fmt.Sprintf("records of %d or more individuals", many),
 			Where: policy.Where{Field: "files"}, Individuals: report.Individuals,
 		})
 	}

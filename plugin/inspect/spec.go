@@ -23,6 +23,11 @@ const specWhere = "spec"
 // and so is one that crashes or comes too late. Rules that do not apply to the
 // subject by its nature are skipped together, as out of scope.
 func (in *Spec) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
+	if p != nil {
+		mine := *s // other inspectors read the caller's
+		mine.PHIVolumes = p.PHIVolumes(s)
+		s = &mine
+	}
 	run := specRun{subject: s}
 	for _, r := range in.Rules {
 		run.rule(ctx, r)
