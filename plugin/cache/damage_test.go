@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -81,6 +83,70 @@ func TestDamagedFiles(t *testing.T) {
 			t.Error("no damage was met")
 		}
 	})
+}
+
+// Whatever is written over the file, and whoever uses it meanwhile: nobody waits
+// forever, and the store works again. bbolt panics with its locks held where both
+// of its metas are damaged.
+func TestOverwrittenWhileUsed(t *testing.T) {
+	for round := range 20 {
+		path := filepath.Join(t.TempDir(), "facts.db")
+		s, _ := open(t, path, "1")
+		put(t, s, "k", sampleFacts(), sampleNames(2000)...)
+		l := get(t, s, "k")
+		stop := make(chan struct{})
+		var users sync.WaitGroup
+		for _, use := range []func(){
+			func() { _, _, _ = s.Get("none") },
+			func() { _ = l.Each(func(Name) bool { return true }) },
+			func() {
+				if w, err := s.Begin("new"); err == nil {
+					_ = w.Commit(Facts{})
+				}
+			},
+		} {
+			users.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						use()
+					}
+				}
+			})
+		}
+		overwrite(t, path, rand.NewChaCha8([32]byte{byte(round)}))
+		time.Sleep(20 * time.Millisecond)
+		close(stop)
+		ended := make(chan struct{})
+		go func() { users.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("somebody waits forever")
+		}
+		_, _, _ = s.Get("none") // who is the first to meet the damage
+		put(t, s, "again", Facts{}, Name{Path: "/a"})
+		if names := all(t, get(t, s, "again")); len(names) != 1 {
+			t.Errorf("%d names in the rebuilt store", len(names))
+		}
+		must(t, s.Close())
+	}
+}
+
+// overwrite puts random bytes where the file's are.
+func overwrite(t *testing.T, path string, random *rand.ChaCha8) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	info, err := f.Stat()
+	must(t, err)
+	junk := make([]byte, info.Size())
+	_, _ = random.Read(junk)
+	_, err = f.WriteAt(junk, 0)
+	must(t, err)
+	must(t, f.Close())
 }
 
 func TestDamageWhileOpen(t *testing.T) {

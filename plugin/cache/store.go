@@ -56,11 +56,20 @@ type Store struct {
 	log       *slog.Logger
 	temporary bool
 
-	mu     sync.RWMutex // held for writing while the file is replaced
-	db     *bbolt.DB    // nil: closed
-	salt   uint32       // in the ids of this opening: those of a file that was replaced are never met again
+	mu     sync.Mutex
+	file   *file  // nil: closed
+	salt   uint32 // in the ids of this opening: those of a file that was replaced are never met again
 	gen    atomic.Uint64
 	recent recent
+}
+
+// file is an open file. When it is found damaged those who use it are let go, and not
+// waited for: a panic of bbolt's leaves its locks held, and whoever
+// takes one of them then waits forever.
+type file struct {
+	db    *bbolt.DB
+	users sync.WaitGroup
+	given chan struct{} // closed when the file was given up
 }
 
 // Open opens or creates the store at path for one detector set (its version
@@ -106,7 +115,7 @@ func (s *Store) start() error {
 	if err != nil {
 		return fmt.Errorf("opening facts cache %s: %w", s.path, err)
 	}
-	s.db, s.salt = db, rand.Uint32()
+	s.file, s.salt = &file{db: db, given: make(chan struct{})}, rand.Uint32()
 	return nil
 }
 
@@ -270,33 +279,54 @@ func (s *Store) update(fn func(keys, data *bbolt.Bucket) error) error {
 }
 
 // run does one transaction. When it meets damage, the file is replaced by an
-// empty one, and the error says that the facts are gone.
+// empty one, and the error says that the facts are gone. With an error of any kind fn
+// may be running still, or wait forever.
 func (s *Store) run(fn func(*bbolt.DB) error) error {
-	s.mu.RLock()
-	db := s.db
-	var err error
-	if db == nil {
-		err = ErrClosed
-	} else {
-		err = guard(func() error { return fn(db) })
+	f := s.use()
+	if f == nil {
+		return ErrClosed
 	}
-	s.mu.RUnlock()
+	done := make(chan error, 1)
+	go func() {
+		defer f.users.Done()
+		done <- guard(func() error { return fn(f.db) })
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-f.given:
+		err = fmt.Errorf("%w: another transaction has met that", ErrCorrupt)
+	}
 	if errors.Is(err, ErrCorrupt) {
-		s.replace(db, err)
+		s.replace(f, err)
 	}
 	return err
 }
 
-func (s *Store) replace(damaged *bbolt.DB, cause error) {
+// use is the open file, which is not closed before its user is done.
+func (s *Store) use() *file {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.db != damaged { // another caller was first
+	if s.file != nil {
+		s.file.users.Add(1)
+	}
+	return s.file
+}
+
+func (s *Store) replace(damaged *file, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != damaged { // another caller was first
 		return
 	}
-	s.db = nil
+	s.file = nil
 	s.gen.Add(1)
 	s.recent.clear()
-	_ = guard(damaged.Close)
+	close(damaged.given)
+	go func() { // which may never end; its memory must stay for as long as somebody reads there
+		damaged.users.Wait()
+		_ = guard(damaged.db.Close)
+	}()
 	err := s.setAside(cause)
 	if err == nil {
 		err = s.start()
@@ -314,11 +344,12 @@ func (s *Store) Generation() uint64 { return s.gen.Load() }
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.db == nil {
+	if s.file == nil {
 		return nil
 	}
-	err := guard(s.db.Close)
-	s.db = nil
+	s.file.users.Wait()
+	err := guard(s.file.db.Close)
+	s.file = nil
 	if s.temporary {
 		err = errors.Join(err, os.Remove(s.path))
 	}

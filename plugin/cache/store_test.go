@@ -234,7 +234,7 @@ func TestNothingOfALayerBeforeCommit(t *testing.T) {
 func layersStored(t *testing.T, s *Store) int {
 	t.Helper()
 	n := 0
-	must(t, s.db.View(func(tx *bbolt.Tx) error {
+	must(t, s.file.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(s.set).Bucket(bucketData).ForEachBucket(func([]byte) error { n++; return nil })
 	}))
 	return n
