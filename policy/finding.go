@@ -102,6 +102,9 @@ type Info struct {
 	Aliases   []string // row numbers of the catalogue: "OCI-003"
 	Title     string   // a sentence without its period
 	Cites     []hipaa.Citation
+	Relation  Relation  // how it serves the paragraphs that it cites
+	Controls  []Control // what other catalogues ask that corresponds to it
+	Proposed  []hipaa.Proposal
 	Severity  Severity
 	Default   Action // under the built-in baseline
 	Isolation bool   // softened to audit in platform namespaces

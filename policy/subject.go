@@ -97,8 +97,28 @@ type Host struct {
 	// OwnNamespace says for each namespace type of the spec whether the
 	// container shares it with the host.
 	OwnNamespace map[specs.LinuxNamespaceType]bool
+	// Storage says of each mount source whether what it lies on is encrypted.
+	Storage map[string]Storage
+	// Kernel is what the host's kernel is set to.
+	Kernel Kernel
 	// Sockets are those of this node's runtime and of the gate, wherever they lie.
 	Sockets []string
+}
+
+// Storage says whether a block device or all below it are encrypted. The zero
+// value is not known, which is never encrypted.
+type Storage uint8
+
+const (
+	StorageUnknown   Storage = iota // no block device behind it, such as of overlayfs, NFS or btrfs, or it could not be asked
+	StoragePlain                    // a block device that dm-crypt has no part in
+	StorageEncrypted                // dm-crypt, or a device that lies on such devices alone
+)
+
+// Kernel is what rules need to know of the host's kernel.
+type Kernel struct {
+	AppArmor, SELinux bool   // the module is enabled
+	CorePattern       string // kernel.core_pattern, core(5); empty: no dumps are written
 }
 
 // Gate names the point in a container's life at which it is judged.
@@ -136,16 +156,31 @@ const (
 	FactFiles          // the root filesystem
 	FactHostPaths      // Host.RealPath, Host.BlockDevice
 	FactHostNamespaces // Host.OwnNamespace
+	FactSeccomp
+	FactLSM         // the AppArmor profile and the SELinux label
+	FactMaskedPaths // linux.maskedPaths and readonlyPaths
+	FactSysctls
+	FactLimits // linux.resources.memory and pids
+	FactRlimits
+	FactTerminal
+	FactMetadata    // the host name and the annotations
+	FactImage       // the image's name, as it was asked for
+	FactHostKernel  // Host.Kernel
+	FactHostStorage // Host.Storage
 
 	// FactSpec is all that a complete OCI runtime spec holds.
 	FactSpec = FactMounts | FactArgs | FactEnv | FactNamespaces | FactDevices | FactDeviceRules |
-		FactUser | FactCapabilities | FactNoNewPrivileges | FactReadonlyRoot | FactPropagation
+		FactUser | FactCapabilities | FactNoNewPrivileges | FactReadonlyRoot | FactPropagation |
+		FactSeccomp | FactLSM | FactMaskedPaths | FactSysctls | FactLimits | FactRlimits | FactTerminal | FactMetadata
+	// FactHost is all that is asked of the node itself.
+	FactHost = FactHostPaths | FactHostNamespaces | FactHostKernel | FactHostStorage
 )
 
 var factNames = []string{
 	"mounts", "arguments", "environment", "namespaces", "devices", "device rules", "user",
 	"capabilities", "no_new_privileges", "read-only root", "root propagation", "privileged pod",
-	"ports", "files", "host paths", "host namespaces",
+	"ports", "files", "host paths", "host namespaces", "seccomp profile", "security labels", "masked paths", "sysctls",
+	"resource limits", "process limits", "terminal", "host name and annotations", "image name", "host kernel", "host storage",
 }
 
 // Has says whether every fact of need is in f.

@@ -22,7 +22,7 @@ import (
 
 // everything is all facts that a subject can have.
 const everything = policy.FactSpec | policy.FactPrivilegedPod | policy.FactPorts | policy.FactFiles |
-	policy.FactHostPaths | policy.FactHostNamespaces
+	policy.FactImage | policy.FactHost
 
 // subjectOf is a target as the engine judges it. What something at rest does
 // not have by its nature is in Never; what its author wrote in a way that

@@ -201,7 +201,7 @@ func TestClients(t *testing.T) {
 			if s.Runtime != test.runtime || s.Display() != test.target || len(s.Ports) != test.ports || s.Gate != policy.GateWrapper {
 				t.Errorf("got %s of %s with %d ports at %s; want %s of %s with %d", s.Display(), s.Runtime, len(s.Ports), s.Gate, test.target, test.runtime, test.ports)
 			}
-			want := policy.FactSpec | policy.FactPorts | policy.FactFiles | policy.FactPrivilegedPod
+			want := policy.FactSpec | policy.FactImage | policy.FactPorts | policy.FactFiles | policy.FactPrivilegedPod
 			if s.Sees != want || s.Later != 0 || s.LaterGate != "" {
 				t.Errorf("it sees %s and later %s; want all and nothing", s.Sees, s.Later)
 			}

@@ -31,7 +31,7 @@ func (d *Door) complete(ctx context.Context, c *container) error {
 		return err
 	}
 	s := c.subject
-	s.Sees |= policy.FactFiles | policy.FactPorts
+	s.Sees |= policy.FactFiles | policy.FactPorts | policy.FactImage
 	if d.Warm == nil {
 		return nil
 	}

@@ -29,9 +29,9 @@ type Host struct {
 }
 
 // Gather fills s.Host with what rules need of the node: where the mounts'
-// sources really lie, which of them are block devices, and which namespaces
-// are the host's own. It adds FactHostPaths and FactHostNamespaces to s.Sees
-// only where every answer was had; one that could not be had leaves the fact
+// sources really lie, which of them are block devices, which namespaces are the
+// host's own, and how its kernel is set. It adds FactHostPaths,
+// FactHostNamespaces and FactHostKernel to s.Sees only where every answer was had; one that could not be had leaves the fact
 // out, so that rules defer or are skipped instead of passing.
 //
 // Links are resolved within the root.
@@ -51,6 +51,11 @@ func (h *Host) Gather(ctx context.Context, s *policy.Subject) {
 		if ok {
 			s.Sees |= policy.FactHostPaths
 		}
+	}
+	s.Sees &^= policy.FactHostKernel
+	if kernel, ok := h.kernel(); ok {
+		s.Host.Kernel = kernel
+		s.Sees |= policy.FactHostKernel
 	}
 	if s.Sees.Has(policy.FactNamespaces) {
 		own, ok := h.namespaces(ctx, s.Spec.Linux)

@@ -122,7 +122,7 @@ func TestSpecStopsWithItsContext(t *testing.T) {
 // gate: every rule is answered, deferred or skipped, and none passes in silence.
 func TestSpecAnswersForEveryRule(t *testing.T) {
 	partial := policy.FactMounts | policy.FactArgs | policy.FactEnv | policy.FactNamespaces | policy.FactDevices |
-		policy.FactDeviceRules | policy.FactPrivilegedPod | policy.FactHostPaths | policy.FactHostNamespaces
+		policy.FactDeviceRules | policy.FactPrivilegedPod | policy.FactHost | policy.FactPorts | policy.FactImage
 	catalogue := rules.All()
 	for _, tt := range []struct {
 		name    string

@@ -82,7 +82,7 @@ func imageOf(ctr *api.Container) imageRef {
 // earlySpec makes a spec of what NRI shows, with all adjustments applied.
 func earlySpec(s *policy.Subject, ctr *api.Container, adjust *api.ContainerAdjustment) error {
 	s.Sees, s.LaterGate = early, policy.GateStart
-	s.Later = policy.FactSpec | policy.FactHostPaths | policy.FactHostNamespaces
+	s.Later = policy.FactSpec | policy.FactHost | policy.FactImage
 	s.Spec = specOf(ctr)
 	if adjust != nil {
 		applied := proto.Clone(adjust).(*api.ContainerAdjustment)
@@ -161,6 +161,9 @@ func (d *Door) surroundings(ctx context.Context, s *policy.Subject, pod *api.Pod
 	}
 	s.PrivilegedPod = sandbox.Privileged
 	s.Sees |= policy.FactPrivilegedPod
+	if image.ref != "" || s.Gate != policy.GateValidate && s.Gate != policy.GateCreate {
+		s.Sees |= policy.FactImage
+	}
 	s.Image = policy.Image{Ref: image.ref, Digest: image.digest, Config: image.config}
 	return d.ports(ctx, s, ctr, root, sandbox)
 }

@@ -44,22 +44,28 @@ func (c Citation) Title() string { return c.title }
 
 // The paragraphs that the catalogue cites.
 var (
+	GeneralRequirements  = Citation{"164.306(a)(1)", Standard, "Confidentiality, integrity and availability"}
 	RiskAnalysis         = Citation{"164.308(a)(1)(ii)(A)", Required, "Risk analysis"}
 	RiskManagement       = Citation{"164.308(a)(1)(ii)(B)", Required, "Risk management"}
 	InformationAccess    = Citation{"164.308(a)(4)(i)", Standard, "Information access management"}
 	AccessAuthorization  = Citation{"164.308(a)(4)(ii)(B)", Addressable, "Access authorization"}
+	AccessEstablishment  = Citation{"164.308(a)(4)(ii)(C)", Addressable, "Access establishment and modification"}
 	MaliciousSoftware    = Citation{"164.308(a)(5)(ii)(B)", Addressable, "Protection from malicious software"}
+	LogInMonitoring      = Citation{"164.308(a)(5)(ii)(C)", Addressable, "Log-in monitoring"}
 	PasswordManagement   = Citation{"164.308(a)(5)(ii)(D)", Addressable, "Password management"}
+	DataBackup           = Citation{"164.308(a)(7)(ii)(A)", Required, "Data backup plan"}
 	BusinessAssociates   = Citation{"164.308(b)(1)", Standard, "Business associate contracts and other arrangements"}
 	DeviceMediaControls  = Citation{"164.310(d)(1)", Standard, "Device and media controls"}
 	AccessControl        = Citation{"164.312(a)(1)", Standard, "Access control"}
 	UniqueUser           = Citation{"164.312(a)(2)(i)", Required, "Unique user identification"}
+	AutomaticLogoff      = Citation{"164.312(a)(2)(iii)", Addressable, "Automatic logoff"}
 	EncryptionAtRest     = Citation{"164.312(a)(2)(iv)", Addressable, "Encryption and decryption"}
 	AuditControls        = Citation{"164.312(b)", Standard, "Audit controls"}
 	Integrity            = Citation{"164.312(c)(1)", Standard, "Integrity"}
 	Authentication       = Citation{"164.312(d)", Standard, "Person or entity authentication"}
 	TransmissionSecurity = Citation{"164.312(e)(1)", Standard, "Transmission security"}
 	EncryptionInTransit  = Citation{"164.312(e)(2)(ii)", Addressable, "Encryption in transmission"}
+	AssociateContracts   = Citation{"164.314(a)(1)", Standard, "Business associate contracts or other arrangements"}
 	NotificationHHS      = Citation{"164.408(b)", Standard, "Notification to the Secretary, 500 or more individuals"}
 	UsesDisclosures      = Citation{"164.502(a)", Standard, "Uses and disclosures of protected health information"}
 	MinimumNecessary     = Citation{"164.502(b)", Standard, "Minimum necessary"}
@@ -69,10 +75,11 @@ var (
 // All lists every citation, in the order of the rule.
 func All() []Citation {
 	return []Citation{
-		RiskAnalysis, RiskManagement, InformationAccess, AccessAuthorization, MaliciousSoftware,
-		PasswordManagement, BusinessAssociates, DeviceMediaControls, AccessControl, UniqueUser,
-		EncryptionAtRest, AuditControls, Integrity, Authentication, TransmissionSecurity,
-		EncryptionInTransit, NotificationHHS, UsesDisclosures, MinimumNecessary, LimitedDataSet,
+		GeneralRequirements, RiskAnalysis, RiskManagement, InformationAccess, AccessAuthorization, AccessEstablishment,
+		MaliciousSoftware, LogInMonitoring, PasswordManagement, DataBackup, BusinessAssociates, DeviceMediaControls,
+		AccessControl, UniqueUser, AutomaticLogoff, EncryptionAtRest, AuditControls, Integrity, Authentication,
+		TransmissionSecurity, EncryptionInTransit, AssociateContracts, NotificationHHS, UsesDisclosures, MinimumNecessary,
+		LimitedDataSet,
 	}
 }
 

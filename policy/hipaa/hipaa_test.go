@@ -2,6 +2,7 @@ package hipaa
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -28,7 +29,8 @@ func TestAllAreUniqueParagraphs(t *testing.T) {
 // marks them, (R) or (A); everything else is a standard.
 func TestKinds(t *testing.T) {
 	specifications := map[string]Kind{
-		"164.308(a)(1)(ii)(A)": Required, "164.308(a)(1)(ii)(B)": Required, "164.308(a)(4)(ii)(B)": Addressable,
+		"164.308(a)(4)(ii)(C)": Addressable, "164.308(a)(5)(ii)(C)": Addressable, "164.308(a)(7)(ii)(A)": Required,
+		"164.312(a)(2)(iii)": Addressable, "164.308(a)(1)(ii)(A)": Required, "164.308(a)(1)(ii)(B)": Required, "164.308(a)(4)(ii)(B)": Addressable,
 		"164.308(a)(5)(ii)(B)": Addressable, "164.308(a)(5)(ii)(D)": Addressable, "164.312(a)(2)(i)": Required,
 		"164.312(a)(2)(iv)": Addressable, "164.312(e)(2)(ii)": Addressable,
 	}
@@ -64,6 +66,23 @@ func TestParse(t *testing.T) {
 	for _, c := range All() {
 		if got, ok := Parse(c.String()); !ok || got != c {
 			t.Errorf("Parse(%q) = %s, %t", c.String(), got, ok)
+		}
+	}
+}
+
+// TestProposalsAreNeverPrintedAsLaw holds what is printed of the proposed rule
+// to saying so, and to stay out of what operators can cite.
+func TestProposalsAreNeverPrintedAsLaw(t *testing.T) {
+	for _, p := range []Proposal{
+		ProposedAccessControl, ProposedEncryption, ProposedConfiguration, ProposedAuditTrail, ProposedAuthentication,
+		ProposedTransmission, ProposedVulnerability,
+	} {
+		text := p.String()
+		if !strings.HasPrefix(text, "proposed 164.312(") || strings.Contains(text, "45 CFR") {
+			t.Errorf("%q does not say first that it is proposed", text)
+		}
+		if c, ok := Parse(text); ok {
+			t.Errorf("%q is taken for %s", text, c)
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write the files that are generated from the catalogue")
 
 // everything is what a door with the whole spec and the host sees.
-const everything = policy.FactSpec | policy.FactHostPaths | policy.FactHostNamespaces | policy.FactPrivilegedPod | policy.FactPorts
+const everything = policy.FactSpec | policy.FactHost | policy.FactPrivilegedPod | policy.FactPorts | policy.FactImage
 
 // ruleCase is one case in a rule's txtar.
 type ruleCase struct {
@@ -34,6 +34,11 @@ type ruleCase struct {
 	BlockDevice   map[string]bool                   `json:"blockDevice"`
 	OwnNamespace  map[specs.LinuxNamespaceType]bool `json:"ownNamespace"`
 	Sockets       []string                          `json:"sockets"`
+	Kernel        policy.Kernel                     `json:"kernel"`
+	Labels        map[string]string                 `json:"labels"`
+	Image         string                            `json:"image"`
+	Runtime       string                            `json:"runtime"`
+	Ports         []policy.Port                     `json:"ports"`
 	Spec          *specs.Spec                       `json:"spec"`
 	Want          []string                          `json:"want"` // "field: message"
 }
@@ -41,15 +46,16 @@ type ruleCase struct {
 func (c ruleCase) subject(t *testing.T) *policy.Subject {
 	t.Helper()
 	s := &policy.Subject{
-		ID: c.ID, Pod: policy.Pod{UID: c.Pod}, PrivilegedPod: c.PrivilegedPod, Spec: c.Spec, Sees: everything,
-		Host: policy.Host{RealPath: c.RealPath, BlockDevice: c.BlockDevice, OwnNamespace: c.OwnNamespace, Sockets: c.Sockets},
+		ID: c.ID, Pod: policy.Pod{UID: c.Pod, Labels: c.Labels}, PrivilegedPod: c.PrivilegedPod, Spec: c.Spec, Sees: everything,
+		Image: policy.Image{Ref: c.Image}, Runtime: c.Runtime, Ports: c.Ports,
+		Host: policy.Host{RealPath: c.RealPath, BlockDevice: c.BlockDevice, OwnNamespace: c.OwnNamespace, Sockets: c.Sockets, Kernel: c.Kernel},
 	}
 	if c.Sees != nil {
 		s.Sees = 0
 	}
 	for _, name := range c.Sees {
 		before := s.Sees
-		for bit := policy.Facts(1); bit <= policy.FactHostNamespaces; bit <<= 1 {
+		for bit := policy.Facts(1); bit <= policy.FactHostStorage; bit <<= 1 {
 			if bit.String() == name {
 				s.Sees |= bit
 			}
@@ -126,7 +132,7 @@ func ask(t *testing.T, r policy.Rule, c ruleCase) {
 // TestCatalogue demands of each rule what reports print, and one txtar per rule.
 func TestCatalogue(t *testing.T) {
 	kebab := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
-	row := regexp.MustCompile(`^OCI-0\d\d$`)
+	row := regexp.MustCompile(`^OCI-0\d\d(-[a-z]+)?$`)
 	seen := map[string]bool{}
 	for _, r := range All() {
 		unique := append([]string{r.ID}, r.Aliases...)
@@ -173,7 +179,8 @@ func TestCatalogue(t *testing.T) {
 
 // isolation are the rows whose rules platform namespaces soften.
 var isolation = []string{
-	"OCI-001", "OCI-002", "OCI-003", "OCI-004", "OCI-010", "OCI-011", "OCI-012", "OCI-014", "OCI-015", "OCI-018", "OCI-021",
+	"OCI-001", "OCI-002", "OCI-003", "OCI-004", "OCI-010", "OCI-011", "OCI-012", "OCI-013", "OCI-013-user", "OCI-014", "OCI-015",
+	"OCI-016", "OCI-017", "OCI-018", "OCI-019", "OCI-020", "OCI-021",
 }
 
 func TestIsolationMarksTheRulesOfIsolationAlone(t *testing.T) {
@@ -223,13 +230,13 @@ func TestOrdinaryPod(t *testing.T) {
 		want map[policy.Action][]string
 	}{
 		{"ordinary", map[policy.Action][]string{
-			policy.Warn:  {"run-as-root", "no-new-privileges-off"},
-			policy.Audit: {"writable-root-filesystem"},
+			policy.Warn:  {"run-as-root", "no-new-privileges-off", "seccomp-unconfined", "core-dumps-enabled"},
+			policy.Audit: {"host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
 		}},
 		{"privileged", map[policy.Action][]string{
 			policy.Block: {"privileged", "host-device"},
-			policy.Warn:  {"dangerous-capability", "run-as-root", "no-new-privileges-off"},
-			policy.Audit: {"writable-root-filesystem"},
+			policy.Warn:  {"dangerous-capability", "run-as-root", "no-new-privileges-off", "seccomp-unconfined", "unmasked-kernel-paths", "core-dumps-enabled"},
+			policy.Audit: {"host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -240,7 +247,8 @@ func TestOrdinaryPod(t *testing.T) {
 			s := &policy.Subject{
 				ID:  "41d0c9f3b7a68252e1f0d9c8b7a6958473625140f3e2d1c0bfae9d8c7b6a5948",
 				Pod: policy.Pod{Namespace: "clinic-a", UID: "6b1f3f0e-8a0c-4a51-9d4a-0d6f6f0b7a11"}, Spec: &specs.Spec{}, Sees: everything,
-				PrivilegedPod: tt.name == "privileged",
+				PrivilegedPod: tt.name == "privileged", Runtime: "cri", Image: policy.Image{Ref: "registry.example/portal:1.2"},
+				Host: policy.Host{Kernel: policy.Kernel{CorePattern: "core"}},
 			}
 			decode(t, data, s.Spec)
 			var found []policy.Finding

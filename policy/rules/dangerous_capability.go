@@ -17,6 +17,7 @@ var dangerousCapability = policy.Rule{
 		ID: "dangerous-capability", Aliases: []string{"OCI-002"},
 		Title:    "The container holds a capability that breaks its isolation",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("baseline: capabilities_baseline"), cisKubernetes("5.2.9"), cisDocker("5.4")},
 		Severity: policy.High, Default: policy.Warn, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). With one of these " +
 			"capabilities a program can read other programs' memory or files, load code into the kernel or change the node's network.",

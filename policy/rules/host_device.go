@@ -25,6 +25,7 @@ var hostDevice = policy.Rule{
 		ID: "host-device", Aliases: []string{"OCI-021"},
 		Title:    "A disk or another raw device of the host is given to the container",
 		Cites:    []hipaa.Citation{hipaa.DeviceMediaControls, hipaa.AccessControl},
+		Controls: []policy.Control{cisDocker("5.18")},
 		Severity: policy.High, Default: policy.Block, Isolation: true,
 		Rationale: "Media that contain ePHI must be governed (164.310(d)(1)). A raw disk or the machine's memory shows all data on " +
 			"it past every permission of the files, and so past what was granted (164.312(a)(1)).",

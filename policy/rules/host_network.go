@@ -15,6 +15,8 @@ var hostNetwork = policy.Rule{
 		ID: "host-network", Aliases: []string{"OCI-012"},
 		Title:    "The container shares the host's network namespace",
 		Cites:    []hipaa.Citation{hipaa.TransmissionSecurity},
+		Controls: []policy.Control{podSecurity("baseline: hostNamespaces"), cisKubernetes("5.2.5"), cisDocker("5.10")},
+		Proposed: []hipaa.Proposal{hipaa.ProposedAccessControl},
 		Severity: policy.High, Default: policy.Warn, Isolation: true,
 		Rationale: "ePHI must be guarded while it is transmitted (164.312(e)(1)). In the host's network a container reaches services " +
 			"that listen on the node's loopback, passes by network policies and, with NET_RAW, sees the node's traffic.",

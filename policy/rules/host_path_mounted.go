@@ -19,6 +19,7 @@ var hostPathMounted = policy.Rule{
 		ID: "host-path-mounted", Aliases: []string{"OCI-004"},
 		Title:    "A system path of the host is mounted into the container",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("baseline: hostPathVolumes"), cisKubernetes("5.2.11"), cisDocker("5.6")},
 		Severity: policy.Critical, Default: policy.Block, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). The host's system " +
 			"folders hold its accounts and keys, and the files and volumes of every other container.",

@@ -16,6 +16,7 @@ var hostPID = policy.Rule{
 		ID: "host-pid", Aliases: []string{"OCI-011"},
 		Title:    "The container shares the host's process namespace",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("baseline: hostNamespaces"), cisKubernetes("5.2.3"), cisDocker("5.16")},
 		Severity: policy.High, Default: policy.Block, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). In the host's process " +
 			"namespace a container sees every process with its arguments, and through /proc their environment and open files.",

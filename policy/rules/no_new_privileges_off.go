@@ -12,6 +12,7 @@ var noNewPrivilegesOff = policy.Rule{
 		ID: "no-new-privileges-off", Aliases: []string{"OCI-015"},
 		Title:    "Programs in the container can gain privileges",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("restricted: allowPrivilegeEscalation"), cisKubernetes("5.2.6"), cisDocker("5.26")},
 		Severity: policy.Medium, Default: policy.Warn, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). Without " +
 			"no_new_privileges a setuid program in the image gives its caller rights that nobody granted.",

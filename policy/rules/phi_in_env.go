@@ -2,8 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/hipaa"
@@ -32,55 +30,10 @@ var phiInEnv = policy.Rule{
 	Check: checkPHIInEnv,
 }
 
-// person gathers the variables that speak of one person, as far as their names
-// tell: PATIENT_SSN and PATIENT_DOB are one, PATIENT2_SSN is another.
-type person struct {
-	first int // index in the environment
-	what  []string
-	keys  []string
-	sure  bool // more than a label of a date alone
-	count int
-}
-
 func checkPHIInEnv(s *policy.Subject) []policy.Finding {
-	people := map[string]*person{}
-	var order []string
+	seen := sightings{place: "environment variable"}
 	for i, entry := range process(s).Env {
-		id, ok := identify(entry)
-		if !ok {
-			continue
-		}
-		p := people[id.person]
-		if p == nil {
-			p = &person{first: i}
-			people[id.person] = p
-			order = append(order, id.person)
-		}
-		p.add(id, entry)
+		seen.look(fmt.Sprintf("process.env[%d]", i), entry)
 	}
-	var found []policy.Finding
-	for _, who := range order {
-		if p := people[who]; p.sure || len(p.what) > 1 {
-			f := at(fmt.Sprintf("process.env[%d]", p.first), "%s in environment variable %s", strings.Join(p.what, " and "), strings.Join(p.keys, ", "))
-			f.Count = p.count
-			f.Individuals = policy.Individuals{Low: 1, Point: 1, High: 1}
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// maxNamed bounds the variables that one message names.
-const maxNamed = 4
-
-func (p *person) add(id identifier, entry string) {
-	p.count++
-	p.sure = p.sure || id.sure
-	if !slices.Contains(p.what, id.what) {
-		p.what = append(p.what, id.what)
-	}
-	key, _ := splitEnv(entry)
-	if name := keyName(key); len(p.keys) < maxNamed && !slices.Contains(p.keys, name) {
-		p.keys = append(p.keys, name)
-	}
+	return seen.findings()
 }

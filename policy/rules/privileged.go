@@ -23,6 +23,7 @@ var privileged = policy.Rule{
 		ID: "privileged", Aliases: []string{"OCI-001"},
 		Title:    "The container is privileged or as good as privileged",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("baseline: privileged"), cisKubernetes("5.2.2"), cisDocker("5.5")},
 		Severity: policy.Critical, Default: policy.Block, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). A privileged container " +
 			"reaches every device, every other container and all data of its node, whatever was granted to it.",

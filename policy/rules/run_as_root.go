@@ -18,6 +18,7 @@ var runAsRoot = policy.Rule{
 		ID: "run-as-root", Aliases: []string{"OCI-014"},
 		Title:    "The container runs as the host's user 0",
 		Cites:    []hipaa.Citation{hipaa.UniqueUser, hipaa.AccessControl},
+		Controls: []policy.Control{podSecurity("restricted: runAsNonRoot"), podSecurity("restricted: runAsUser"), cisKubernetes("5.2.7"), cisDocker("4.1")},
 		Severity: policy.Medium, Default: policy.Warn, Isolation: true,
 		Rationale: "Users must have a unique name or number (164.312(a)(2)(i)). Root in a container without a user namespace is the " +
 			"host's root: what it does cannot be told apart, and one flaw in the isolation gives it access that nobody granted " +

@@ -20,6 +20,7 @@ var runtimeSocketMounted = policy.Rule{
 		ID: "runtime-socket-mounted", Aliases: []string{"OCI-003"},
 		Title:    "The container can reach the socket of a container runtime or of the gate",
 		Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.InformationAccess},
+		Controls: []policy.Control{podSecurity("baseline: hostPathVolumes"), cisKubernetes("5.2.11"), cisDocker("5.32")},
 		Severity: policy.Critical, Default: policy.Block, Isolation: true,
 		Rationale: "Access to ePHI must be authorized (164.308(a)(4)(i)) and technically limited to what was granted (164.312(a)(1)). " +
 			"Whoever reaches the runtime's socket is root on the node: it starts containers, enters them and reads their files.",

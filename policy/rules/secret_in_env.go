@@ -16,6 +16,7 @@ var secretInEnv = policy.Rule{
 		ID: "secret-in-env", Aliases: []string{"OCI-022"},
 		Title:    "A password, key or token stands in the environment",
 		Cites:    []hipaa.Citation{hipaa.PasswordManagement, hipaa.Authentication},
+		Controls: []policy.Control{cisKubernetes("5.4.1"), cisDocker("4.10")},
 		Severity: policy.High, Default: policy.Warn,
 		Rationale: "Passwords must be safeguarded (164.308(a)(5)(ii)(D)), or nobody is the one claimed (164.312(d)). The environment " +
 			"is shown by inspect and kubectl, inherited by every child, and written into crash reports and logs.",

@@ -19,6 +19,7 @@ var sharedMountPropagation = policy.Rule{
 		ID: "shared-mount-propagation", Aliases: []string{"OCI-010"},
 		Title:    "Mounts that the container makes appear on the host",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
+		Controls: []policy.Control{cisDocker("5.20")},
 		Severity: policy.High, Default: policy.Block, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). A container with shared " +
 			"propagation can put file systems of its own over paths of the host and of other containers.",

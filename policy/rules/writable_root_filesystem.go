@@ -12,6 +12,7 @@ var writableRootFilesystem = policy.Rule{
 		ID: "writable-root-filesystem", Aliases: []string{"OCI-018"},
 		Title:    "The container can change its own programs",
 		Cites:    []hipaa.Citation{hipaa.Integrity},
+		Controls: []policy.Control{cisDocker("5.13")},
 		Severity: policy.Medium, Default: policy.Audit, Isolation: true,
 		Rationale: "ePHI must be protected from improper alteration (164.312(c)(1)). A writable root filesystem lets an intruder " +
 			"replace the program that handles it, and what is written there is lost with the container.",
