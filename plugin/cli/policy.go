@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -22,7 +21,7 @@ func newPolicyCommand(catalogue func() []policy.Info) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLintCommand(catalogue))
+	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue))
 	return cmd
 }
 
@@ -74,14 +73,30 @@ func lintJSON(w io.Writer, compiled *policy.Policy, problems config.Problems) er
 	if compiled != nil {
 		out.Policy = compiled.Digest
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return writeJSON(w, out)
 }
 
 // lintText prints each problem, its line and a caret, and one line of summary.
 func lintText(w io.Writer, files int, compiled *policy.Policy, problems config.Problems) error {
+	var b strings.Builder
+	if err := writeProblems(&b, problems); err != nil {
+		return err
+	}
+	wrong := len(problems.Errors())
+	warned := len(problems) - wrong
+	if compiled == nil {
+		fmt.Fprintf(&b, "not valid: %s, %s in %s; nothing of it would be in force\n",
+			count(wrong, "error"), count(warned, "warning"), count(files, "file"))
+	} else {
+		fmt.Fprintf(&b, "valid: %s in %s, %s (%s)\n",
+			count(len(compiled.Documents), "policy"), count(files, "file"), count(warned, "warning"), compiled.Digest)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeProblems prints each problem, its line and a caret.
+func writeProblems(w io.Writer, problems config.Problems) error {
 	var b strings.Builder
 	for _, p := range problems {
 		fmt.Fprintln(&b, p.Error())
@@ -92,15 +107,6 @@ func lintText(w io.Writer, files int, compiled *policy.Policy, problems config.P
 		if p.Caret > 0 {
 			fmt.Fprintf(&b, "    %s^\n", strings.Repeat(" ", p.Caret-1))
 		}
-	}
-	wrong := len(problems.Errors())
-	warned := len(problems) - wrong
-	if compiled == nil {
-		fmt.Fprintf(&b, "not valid: %s, %s in %s; nothing of it would be in force\n",
-			count(wrong, "error"), count(warned, "warning"), count(files, "file"))
-	} else {
-		fmt.Fprintf(&b, "valid: %s in %s, %s (%s)\n",
-			count(len(compiled.Documents), "policy"), count(files, "file"), count(warned, "warning"), compiled.Digest)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -10,5 +10,7 @@
 // person reads and cannot grow when it is expanded.
 //
 // Reading order: problem.go, parse.go (bytes to a small tree with positions),
-// decode.go (tree to Go values), compile.go.
+// decode.go (tree to Go values), compile.go. For people who write policies:
+// [Format] (format*.go), [Repair] (shape.go is the schema that it asks,
+// repair*.go) and [Diff] (diff*.go).
 package config
