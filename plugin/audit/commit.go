@@ -19,19 +19,10 @@ const (
 // records that wait.
 func (l *Log) commitLoop() {
 	defer close(l.done)
-	var buf []byte
 	for {
 		batch, open := l.take()
 		if len(batch) > 0 {
-			buf = buf[:0]
-			for _, e := range batch {
-				buf = append(buf, e.frame...)
-			}
-			l.finish(batch, l.write(buf))
-			l.cutFailed()
-			if cap(buf) > maxBatchBytes {
-				buf = nil
-			}
+			l.commit(batch)
 			continue
 		}
 		if !open {
@@ -41,13 +32,30 @@ func (l *Log) commitLoop() {
 	}
 }
 
+// commit answers a batch's callers, and then notes where the log ends now.
+func (l *Log) commit(batch []*entry) {
+	err := l.write(l.frame(batch))
+	l.finish(batch, err)
+	switch {
+	case err == nil:
+		if err := l.writeHead(""); err != nil {
+			l.log.Warn("decision log: noting where it ends", "error", err)
+		}
+	case l.err != nil: // set by this goroutine alone
+		l.abandonSegment()
+	}
+	if cap(l.buf) > maxBatchBytes {
+		l.buf = nil
+	}
+}
+
 // take removes the next batch from the queue.
 func (l *Log) take() (batch []*entry, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, size := 0, 0
-	for n < len(l.queue) && n < maxBatch && (n == 0 || size+len(l.queue[n].frame) <= maxBatchBytes) {
-		size += len(l.queue[n].frame)
+	for n < len(l.queue) && n < maxBatch && (n == 0 || size+len(l.queue[n].payload) <= maxBatchBytes) {
+		size += len(l.queue[n].payload)
 		n++
 	}
 	batch = l.queue[:n:n]
@@ -59,43 +67,74 @@ func (l *Log) take() (batch []*entry, open bool) {
 	return batch, !l.closed
 }
 
+// frame makes the batch's frames with the key of its epoch.
+func (l *Log) frame(batch []*entry) []byte {
+	m, buf := newMaccer(l.key), l.buf[:0]
+	for i, e := range batch {
+		epoch, start := l.epoch, len(buf)
+		if i == len(batch)-1 {
+			epoch |= lastOfBatch
+		}
+		buf = appendFrame(buf, e.seq, epoch, m, e.payload)
+		e.size, e.leaf = len(buf)-start, frame(buf[start:]).leaf()
+	}
+	l.buf = buf
+	return buf
+}
+
 // write puts the frames behind the durable end and syncs them.
 func (l *Log) write(buf []byte) error {
 	if l.err != nil { // set by this goroutine alone
 		return l.err
 	}
+	if l.durable.size+int64(len(buf)) > l.segmentSize && l.durable.size > blockSize {
+		if err := l.rotate(); err != nil {
+			return l.failed(err)
+		}
+	}
 	if _, err := l.file.WriteAt(buf, l.durable.size); err != nil {
 		return l.writeFailed(err)
 	}
-	if err := l.sync(l.file); err != nil {
-		return &fatalError{path: l.path, err: err}
+	if err := l.file.Sync(); err != nil {
+		return &fatalError{path: l.dir, err: err}
 	}
 	return nil
+}
+
+// failed tells a full disk, which is survived, from what is not.
+func (l *Log) failed(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("writing decision log: %w; free space in its file system", err)
+	}
+	return &fatalError{path: l.dir, err: err}
 }
 
 // writeFailed cuts a partial frame off again. Only a full disk is survived:
 // then the pages that were not written are not in the file either.
 func (l *Log) writeFailed(err error) error {
-	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
-	if !full {
-		return &fatalError{path: l.path, err: err}
+	err = l.failed(err)
+	var fatal *fatalError
+	if errors.As(err, &fatal) {
+		return err
 	}
 	if cut := l.file.Truncate(l.durable.size); cut != nil {
-		return &fatalError{path: l.path, err: errors.Join(err, cut)}
+		return &fatalError{path: l.dir, err: errors.Join(err, cut)}
 	}
-	return fmt.Errorf("writing decision log: %w; free space in its file system", err)
+	return err
 }
 
-// cutFailed takes off the file what a failed sync left in doubt: it may be in
-// the cache and not on the disk, and whoever opens the log again would take it
-// for durable. The callers have their error by now.
-func (l *Log) cutFailed() {
-	if l.err == nil || l.cut { // both set by this goroutine alone
+// abandonSegment takes off the file what a failed sync left in doubt, and notes
+// that the segment must not be gone on with: what is in the cache may not be on
+// the disk, and whoever opens the log again would take it for durable. The
+// callers have their error by now.
+func (l *Log) abandonSegment() {
+	if l.cut {
 		return
 	}
 	l.cut = true
-	if err := l.file.Truncate(l.durable.size); err != nil {
-		l.log.Error("decision log: cutting off what is not durable", "log", l.path, "error", err)
+	err := errors.Join(l.file.Truncate(l.durable.size), l.writeHead(l.err.Error()))
+	if err != nil {
+		l.log.Error("decision log: abandoning a segment whose disk failed", "log", l.dir, "error", err)
 	}
 }
 
@@ -121,10 +160,12 @@ func (l *Log) finish(batch []*entry, err error) {
 	}
 	for _, e := range batch {
 		l.index.add(e.seq, l.durable.size)
+		l.tree.add(e.leaf, nil)
 		l.durable.seq = e.seq
-		l.durable.size += int64(len(e.frame))
+		l.durable.size += int64(e.size)
 		l.answer(e, nil)
 	}
+	l.epoch, l.key = l.epoch+1, l.key.next()
 	close(l.grown)
 	l.grown = make(chan struct{})
 	for _, e := range batch {

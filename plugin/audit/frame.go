@@ -1,9 +1,9 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/hex"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,161 +11,40 @@ import (
 	"io"
 	"strconv"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/phigate/phigate/policy"
 )
 
-// A frame is one line of the log: the CRC-32C of the record's JSON in eight hex
-// digits, a space, the JSON, a newline. JSON holds no raw newline, so the log
-// can be read with grep and jq; the checksum tells a torn or a flipped line
-// from a record. It is no proof against a person: whoever can write the file
-// can write a checksum.
+// The layout of a frame, see the package's text. Offsets are in bytes.
 const (
-	crcDigits = 8
-	prefix    = crcDigits + 1
-	// maxFrame bounds one line, in bytes. policy.MaxRecorded keeps a decision
-	// far below it.
-	maxFrame = 64 << 20
+	frameHead  = 8 // length and checksum
+	seqAt      = frameHead + 1
+	epochAt    = seqAt + 8
+	macAt      = epochAt + 8
+	payloadAt  = macAt + sha256.Size
+	maxPayload = 32 << 20 // policy.MaxRecorded keeps a decision far below it
+	maxFrame   = payloadAt + maxPayload
+	leastFrame = payloadAt + len(`{"seq":1}`+"\n")
+
+	lastOfBatch = 1 << 63 // in the epoch
 )
 
 // errTorn is the end of a file that stops within a frame.
 var errTorn = errors.New("the last record is torn")
 
-// DamageError says where a log stops being readable.
-type DamageError struct {
-	Path   string
-	Offset int64  // of the first damaged byte's line
-	After  uint64 // the last record before it, 0 when none
-	Reason string
-}
-
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("reading decision log %s: damaged at byte %d, after record %d: %s", e.Path, e.Offset, e.After, e.Reason)
-}
-
-// appendFrame adds the record's frame to buf.
-func appendFrame(buf []byte, d *policy.Decision) ([]byte, error) {
-	start := len(buf)
-	b := bytes.NewBuffer(append(buf, "00000000 "...))
-	enc := json.NewEncoder(b)
+// encode is a record's JSON as it is logged, with its newline.
+func encode(d *policy.Decision) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(d); err != nil { // ends with the newline
-		return buf, fmt.Errorf("encoding record: %w", err)
+		return nil, fmt.Errorf("encoding record: %w", err)
 	}
-	buf = b.Bytes()
-	frame := buf[start:]
-	if len(frame) > maxFrame {
-		return buf[:start], fmt.Errorf("encoding record: %d bytes, the limit is %d", len(frame), maxFrame)
+	if b.Len() > maxPayload {
+		return nil, fmt.Errorf("encoding record: %d bytes, the limit is %d", b.Len(), maxPayload)
 	}
-	sum := crc32.Checksum(frame[prefix:len(frame)-1], crc32.MakeTable(crc32.Castagnoli))
-	hex.Encode(frame, []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
-	return buf, nil
-}
-
-// parseFrame checks a line without its newline and returns the JSON.
-func parseFrame(line []byte) (raw []byte, seq uint64, reason string) {
-	if len(line) < prefix || line[crcDigits] != ' ' {
-		return nil, 0, "no frame"
-	}
-	var sum [crcDigits / 2]byte
-	if _, err := hex.Decode(sum[:], line[:crcDigits]); err != nil {
-		return nil, 0, "no frame"
-	}
-	raw = line[prefix:]
-	want := uint32(sum[0])<<24 | uint32(sum[1])<<16 | uint32(sum[2])<<8 | uint32(sum[3])
-	if crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli)) != want {
-		return nil, 0, "checksum mismatch"
-	}
-	seq, ok := seqOf(raw)
-	if !ok {
-		return nil, 0, "no sequence number"
-	}
-	return raw, seq, ""
-}
-
-// seqOf reads the number that every record begins with, without decoding it.
-func seqOf(raw []byte) (uint64, bool) {
-	rest, ok := bytes.CutPrefix(raw, []byte(`{"seq":`))
-	if !ok {
-		return 0, false
-	}
-	digits, _, ok := bytes.Cut(rest[:min(len(rest), 24)], []byte(","))
-	if !ok {
-		return 0, false
-	}
-	seq, err := strconv.ParseUint(string(digits), 10, 64)
-	return seq, err == nil && seq > 0
-}
-
-// frames reads a log line by line, in bounded memory.
-type frames struct {
-	path   string
-	r      *bufio.Reader
-	offset int64 // of the next line
-	start  int64 // of the line last returned
-	last   uint64
-	buf    []byte
-}
-
-func newFrames(path string, r io.Reader, offset int64) *frames {
-	return &frames{path: path, r: bufio.NewReaderSize(r, 64<<10), offset: offset}
-}
-
-// next returns a record's JSON, valid until the call after. It ends with
-// io.EOF, with errTorn where the file ends within a line, or with a
-// *DamageError, after which next goes on with the following line.
-func (f *frames) next() (raw []byte, seq uint64, err error) {
-	line, err := f.line()
-	if err != nil {
-		return nil, 0, err
-	}
-	if line == nil {
-		return nil, 0, f.damaged("line too long")
-	}
-	raw, seq, reason := parseFrame(line)
-	if reason != "" {
-		return nil, 0, f.damaged(reason)
-	}
-	if f.last != 0 && seq != f.last+1 {
-		err := f.damaged(fmt.Sprintf("record %d follows", seq))
-		f.last = seq
-		return nil, 0, err
-	}
-	f.last = seq
-	return raw, seq, nil
-}
-
-// damaged also forgets the last record, so that reading can go on behind it.
-func (f *frames) damaged(reason string) error {
-	err := &DamageError{Path: f.path, Offset: f.start, After: f.last, Reason: reason}
-	f.last = 0
-	return err
-}
-
-// line returns the next line without its newline; nil when it is too long.
-func (f *frames) line() ([]byte, error) {
-	f.start, f.buf = f.offset, f.buf[:0]
-	size := 0
-	for {
-		part, err := f.r.ReadSlice('\n')
-		f.offset += int64(len(part))
-		size += len(part)
-		if size <= maxFrame {
-			f.buf = append(f.buf, part...)
-		}
-		switch {
-		case err == nil && size > maxFrame:
-			return nil, nil
-		case err == nil:
-			return f.buf[:len(f.buf)-1], nil
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && size == 0:
-			return nil, io.EOF
-		case errors.Is(err, io.EOF):
-			return nil, errTorn
-		default:
-			return nil, fmt.Errorf("reading decision log %s: %w", f.path, err)
-		}
-	}
+	return b.Bytes(), nil
 }
 
 // decode reads a record's JSON.
@@ -176,3 +55,129 @@ func decode(raw []byte) (*policy.Decision, error) {
 	}
 	return d, nil
 }
+
+// appendFrame adds a record's frame to buf; epoch has the mark of the last one.
+func appendFrame(buf []byte, seq, epoch uint64, m maccer, payload []byte) []byte {
+	start := len(buf)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(payloadAt-frameHead+len(payload)))
+	buf = append(buf, 0, 0, 0, 0, 0) // the checksum, and RFC 6962's mark of a leaf
+	buf = binary.BigEndian.AppendUint64(buf, seq)
+	buf = binary.BigEndian.AppendUint64(buf, epoch)
+	buf = m.sum(buf, seq, epoch, payload)
+	buf = append(buf, payload...)
+	frame := buf[start:]
+	binary.BigEndian.PutUint32(frame[4:], checksum(frame[frameHead:]))
+	return buf
+}
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// frame is one record's bytes, whole. It is valid as long as they are.
+type frame []byte
+
+func (f frame) seq() uint64     { return binary.BigEndian.Uint64(f[seqAt:]) }
+func (f frame) epoch() uint64   { return binary.BigEndian.Uint64(f[epochAt:]) &^ lastOfBatch }
+func (f frame) last() bool      { return f[epochAt]&0x80 != 0 }
+func (f frame) mac() []byte     { return f[macAt:payloadAt] }
+func (f frame) payload() []byte { return f[payloadAt:] }
+
+// raw is the JSON without its newline.
+func (f frame) raw() []byte { return f[payloadAt : len(f)-1] }
+
+// leaf is RFC 6962's leaf hash of seq, epoch, mac and payload.
+func (f frame) leaf() tlog.Hash { return sha256.Sum256(f[frameHead:]) }
+
+// genuine says whether the mac was made with the key of the maccer.
+func (f frame) genuine(m maccer) bool {
+	var mac [sha256.Size]byte
+	marked := binary.BigEndian.Uint64(f[epochAt:])
+	return bytes.Equal(m.sum(mac[:0], f.seq(), marked, f.payload()), f.mac())
+}
+
+// frameSize is the size of the frame whose first bytes are given, 0 when there
+// is none.
+func frameSize(head []byte) int {
+	size := frameHead + int(binary.BigEndian.Uint32(head))
+	if size < leastFrame || size > maxFrame {
+		return 0
+	}
+	return size
+}
+
+// check says what is wrong with a frame of the right length.
+func (f frame) check() (reason string) {
+	switch seq, ok := seqOf(f.payload()); {
+	case checksum(f[frameHead:]) != binary.BigEndian.Uint32(f[4:]):
+		return "checksum mismatch"
+	case f[frameHead] != 0:
+		return "no leaf"
+	case f[len(f)-1] != '\n':
+		return "no end of line"
+	case !ok:
+		return "no sequence number"
+	case seq != f.seq() || seq == 0:
+		return "two sequence numbers"
+	}
+	return ""
+}
+
+// seqOf reads the number that every record begins with, without decoding it.
+func seqOf(raw []byte) (uint64, bool) {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"seq":`))
+	if !ok {
+		return 0, false
+	}
+	end := bytes.IndexAny(rest[:min(len(rest), 24)], ",}")
+	if end < 0 {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(string(rest[:end]), 10, 64)
+	return seq, err == nil
+}
+
+// frames reads frames one after the other, in bounded memory.
+type frames struct {
+	r      io.Reader
+	offset int64 // of the next frame
+	start  int64 // of the frame last returned
+	buf    []byte
+}
+
+// next returns a frame, valid until the call after. It ends with io.EOF, with
+// errTorn where the input ends within a frame, or with a [badFrame], behind
+// which nothing can be read.
+func (f *frames) next() (frame, error) {
+	f.start = f.offset
+	var head [frameHead]byte
+	switch _, err := io.ReadFull(f.r, head[:]); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errTorn
+	case err != nil:
+		return nil, err
+	}
+	size := frameSize(head[:])
+	if size == 0 {
+		return nil, badFrame("no frame")
+	}
+	if cap(f.buf) < size || cap(f.buf) > 1<<20 && size < 1<<16 {
+		f.buf = make([]byte, max(size, 4<<10))
+	}
+	fr := frame(f.buf[:size])
+	copy(fr, head[:])
+	switch _, err := io.ReadFull(f.r, fr[frameHead:]); {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return nil, errTorn
+	case err != nil:
+		return nil, err
+	}
+	if reason := fr.check(); reason != "" {
+		return nil, badFrame(reason)
+	}
+	f.offset += int64(size)
+	return fr, nil
+}
+
+// badFrame is why bytes are no frame.
+type badFrame string
+
+func (e badFrame) Error() string { return string(e) }

@@ -1,27 +1,3 @@
-// Package audit is the decision log: one append-only file of framed JSON lines
-// that a verdict is in, durably, before anyone hears it.
-//
-// What a Record call does, in system calls, when nothing goes wrong: one
-// pwrite, one fdatasync. Records that come while one is being synced share the
-// next write and the next sync; an idle log syncs at once.
-//
-// When something does go wrong:
-//   - the disk hangs: Record gives up with its context, and once the disk is
-//     back a record of kind "withdrawn" follows the one that came too late;
-//   - the disk is full: the partial frame is cut off, the callers get the
-//     error, and the next record is tried anew; one of kind "log-outage" then
-//     counts what could not be written;
-//   - any other error of a write or a sync: the file is never synced again,
-//     because the kernel may have dropped the pages and the next sync would
-//     lie. Every further record is refused until the log is closed and opened
-//     again; what was not known to be durable is cut off;
-//   - a torn last line, after a crash: it is moved to a file beside the log
-//     (".torn-1") and the log goes on before it. It was never acknowledged;
-//   - damage before the end: the whole file is set aside (".damaged-1"),
-//     nothing of it is lost, and a new one begins with a record of kind
-//     "log-damaged". Numbers go on behind the last that can be read.
-//
-// The file alone proves nothing against root, who can rewrite it.
 package audit
 
 import (
@@ -33,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -51,44 +27,76 @@ const (
 	maxQueuedBytes = 64 << 20
 )
 
+// Options are what a log may be opened with. The zero value is a log that logs
+// to nobody, signs no checkpoints and has no heartbeat.
+type Options struct {
+	Log *slog.Logger
+	// Heartbeat is how long the log stays silent at most: then a record says
+	// that it lives. 0 is for ever.
+	Heartbeat time.Duration
+	// Checkpoint is how often a checkpoint is signed while records come. 0 is never.
+	Checkpoint time.Duration
+	// Publish hears of each checkpoint; it must not block.
+	Publish func(Checkpoint)
+}
+
 // Log is an open decision log. Its methods may be called from many goroutines.
 type Log struct {
-	path string
-	log  *slog.Logger
-	now  func() time.Time
-	sync func(*os.File) error // fdatasync
-	file *os.File
-	lock *os.File
+	identity
+	dir     string
+	options Options
+	log     *slog.Logger
+	now     func() time.Time
+	disk    disk
+	lock    *os.File
+	head    *headFile
+	// segmentSize bounds a segment, in bytes.
+	segmentSize int64
 	// patience is how long Close waits for a disk that hangs.
 	patience time.Duration
+
+	// Of the committer alone once the log is open.
+	epoch uint64 // of the next batch
+	key   Key    // of the next batch
+	buf   []byte
+	full  bool // the reserve is gone, and nobody knows yet whether there is room again
+	cut   bool // what followed the durable end is off the file
+
+	// Written by the committer alone, and read by others with mu held.
+	file    file
+	segment uint64 // the first number of the file
+	durable mark
+	tree    tree // of what is durable
+	index   index
 
 	mu          sync.Mutex
 	queue       []*entry
 	queuedBytes int
 	seq         uint64    // last assigned
 	last        time.Time // of the record last assigned
-	durable     mark
-	index       index
-	outage      int   // records that no disk space was there for
-	err         error // final: nothing is written any more
-	cut         bool  // what followed the durable end is off the file
+	outage      int       // records that no disk space was there for
+	err         error     // final: nothing is written any more
 	closed      bool
 	grown       chan struct{} // closed when durable grows
 
 	wake chan struct{} // holds one token when there is work
 	done chan struct{} // closed when the committer has ended
+	stop chan struct{} // closed by Close
+	kept chan struct{} // closed when the keeper has ended
 }
 
-// mark is how far the file is known to be on the disk.
+// mark is how far the log is known to be on the disk.
 type mark struct {
 	seq  uint64
-	size int64
+	size int64 // of the last segment
 }
 
-// entry is one record on its way to the disk. Log.mu guards all but frame.
+// entry is one record on its way to the disk. Log.mu guards all but the first four.
 type entry struct {
-	frame     []byte
+	payload   []byte
 	seq       uint64
+	size      int             // of the frame
+	leaf      tlog.Hash       // of the frame
 	of        policy.Decision // what a withdrawal must name; findings left out
 	finished  bool
 	abandoned bool
@@ -97,39 +105,39 @@ type entry struct {
 	counts    int // decisions that are lost when this is: 1, or those that it tells of
 }
 
-// Open opens the log at path, or creates it (0600, its folder 0700). One
-// process may hold a log open at a time. What a crash or a failing disk left
-// is repaired first, see the package's text, and said in log.
-func Open(path string, log *slog.Logger) (*Log, error) {
-	return open(path, log, time.Now, fdatasync)
+// Open opens the log in the folder dir, or begins one there (0700, its files
+// 0600). One process may hold a log open at a time. What a crash or a failing
+// disk left is repaired first, see the package's text, and said in the log and
+// in options.Log. A log that an earlier version kept in the file dir + ".log" is
+// taken over.
+func Open(dir string, options Options) (*Log, error) {
+	return open(dir, options, time.Now, folder(dir))
 }
 
-func open(path string, log *slog.Logger, now func() time.Time, sync func(*os.File) error) (*Log, error) {
+func open(dir string, options Options, now func() time.Time, d disk) (*Log, error) {
 	l := &Log{
-		path: path, log: log, now: now, sync: sync, patience: 5 * time.Second,
+		dir: dir, options: options, log: options.Log, now: now, disk: d,
+		segmentSize: maxSegment, patience: 5 * time.Second,
 		grown: make(chan struct{}), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		stop: make(chan struct{}), kept: make(chan struct{}),
 	}
-	damage, err := l.recover()
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	tell, err := l.recover()
 	if err != nil {
-		l.closeFiles()
-		return nil, err
+		return nil, errors.Join(err, l.closeFiles())
 	}
 	go l.commitLoop()
-	if damage != nil {
-		if err := l.recordDamage(damage); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
+	go l.keep()
+	err = l.tellAll(tell)
+	if err == nil {
+		err = l.importOld()
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
-}
-
-func fdatasync(f *os.File) error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err != unix.EINTR {
-			return os.NewSyscallError("fdatasync", err)
-		}
-	}
 }
 
 // Record gives the decision its number and its time, the later of the clock
@@ -191,26 +199,35 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	l.mu.Unlock()
+	close(l.stop)
 	l.poke()
 	select {
 	case <-l.done:
 	case <-time.After(l.patience):
 		go func() {
 			<-l.done
+			<-l.kept
 			l.closeFiles()
 		}()
-		return fmt.Errorf("closing decision log %s: the disk does not answer", l.path)
+		return fmt.Errorf("closing decision log %s: the disk does not answer", l.dir)
 	}
+	<-l.kept
 	return l.closeFiles()
 }
 
+// closeFiles lets go of everything, the lock last.
 func (l *Log) closeFiles() error {
 	var errs []error
-	for _, f := range []*os.File{l.file, l.lock} {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if l.file != nil {
+		errs = append(errs, l.file.Close())
 	}
+	if l.head != nil {
+		errs = append(errs, l.head.file.Close())
+	}
+	if l.lock != nil {
+		errs = append(errs, l.lock.Close())
+	}
+	clear(l.key[:])
 	return errors.Join(errs...)
 }
 
@@ -238,16 +255,21 @@ func (l *Log) push(d *policy.Decision, counts int) (*entry, error) {
 		d.Time = l.last
 	}
 	d.Seq = l.seq + 1
-	frame, err := appendFrame(nil, d)
+	payload, err := encode(d)
 	if err != nil {
 		return nil, err
 	}
 	l.seq, l.last = d.Seq, d.Time
-	e := &entry{frame: frame, seq: d.Seq, of: identity(d), done: make(chan struct{}), counts: counts}
+	return l.queueUp(payload, d, counts), nil
+}
+
+// queueUp must be called with the lock held.
+func (l *Log) queueUp(payload []byte, d *policy.Decision, counts int) *entry {
+	e := &entry{payload: payload, seq: d.Seq, of: bare(d), done: make(chan struct{}), counts: counts}
 	l.queue = append(l.queue, e)
-	l.queuedBytes += len(frame)
+	l.queuedBytes += len(payload)
 	l.poke()
-	return e, nil
+	return e
 }
 
 // abandon says whether the caller may go: not when the answer is already there.
@@ -268,8 +290,8 @@ func (l *Log) poke() {
 	}
 }
 
-// identity is the decision without what was found.
-func identity(d *policy.Decision) policy.Decision {
+// bare is the decision without what was found.
+func bare(d *policy.Decision) policy.Decision {
 	c := *d
 	c.Findings, c.Skipped, c.Deferred, c.Notes = []policy.Record{}, []policy.SkipEntry{}, nil, nil
 	c.FindingsTotal, c.SkippedTotal = 0, 0

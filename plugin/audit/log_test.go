@@ -28,7 +28,7 @@ func verdict(target string) *policy.Decision {
 
 func newLog(t *testing.T, path string) *Log {
 	t.Helper()
-	l, err := Open(path, quiet())
+	l, err := Open(path, Options{Log: quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ type row struct {
 func rows(t *testing.T, path string) []row {
 	t.Helper()
 	var out []row
-	err := ReadFile(t.Context(), path, 0, func(_ []byte, d *policy.Decision) error {
-		out = append(out, row{d.Seq, d.Kind, d.Target, d.Withdraws})
+	err := Entries(t.Context(), path, 0, func(e Entry) error {
+		out = append(out, row{e.Seq, e.Decision.Kind, e.Decision.Target, e.Decision.Withdraws})
 		return nil
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func record(t *testing.T, l *Log, n int) {
 }
 
 func TestRecordNumbersAndKeeps(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state", "decisions.log")
+	path := filepath.Join(t.TempDir(), "state", "decisions")
 	l := newLog(t, path)
 	record(t, l, 3)
 	if err := l.Close(); err != nil {
@@ -86,13 +86,17 @@ func TestRecordNumbersAndKeeps(t *testing.T) {
 	if diff := cmp.Diff(verdicts(5), rows(t, path)); diff != "" {
 		t.Error(diff)
 	}
-	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir} {
+	modes := map[string]os.FileMode{path: 0o700 | os.ModeDir}
+	for _, name := range []string{segmentName(1), headName, signerName, ownKeyName} {
+		modes[filepath.Join(path, name)] = 0o600
+	}
+	for name, want := range modes {
 		info, err := os.Stat(name)
 		if err != nil || info.Mode() != want {
 			t.Errorf("mode of %s = %v, %v; want %v", filepath.Base(name), info.Mode(), err, want)
 		}
 	}
-	if _, err := Open(path, quiet()); err == nil {
+	if _, err := Open(path, Options{}); err == nil {
 		t.Error("a log was opened twice")
 	}
 }
@@ -108,7 +112,7 @@ func TestRecordAfterCloseIsRefused(t *testing.T) {
 func TestTimeNeverGoesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	clock := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	l, err := open(path, quiet(), func() time.Time { return clock }, fdatasync)
+	l, err := open(path, Options{}, func() time.Time { return clock }, folder(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +121,7 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	clock = clock.AddDate(-1, 0, 0)
 	record(t, l, 1)
 	l.Close()
-	l, err = open(path, quiet(), func() time.Time { return clock }, fdatasync)
+	l, err = open(path, Options{}, func() time.Time { return clock }, folder(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,15 +138,11 @@ func TestTimeNeverGoesBack(t *testing.T) {
 func TestConcurrentRecordsShareSyncs(t *testing.T) {
 	var syncs atomic.Int64
 	path := filepath.Join(t.TempDir(), "log")
-	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+	l := hookLog(t, path, func(f file) error {
 		syncs.Add(1)
 		time.Sleep(time.Millisecond)
-		return fdatasync(f)
+		return f.Sync()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	const writers, each = 16, 25
 	seen := make([]atomic.Bool, writers*each+1)
 	var wg sync.WaitGroup
@@ -167,14 +167,11 @@ func TestConcurrentRecordsShareSyncs(t *testing.T) {
 
 func TestIdleLogSyncsOncePerRecord(t *testing.T) {
 	var syncs atomic.Int64
-	l, err := open(filepath.Join(t.TempDir(), "log"), quiet(), time.Now, func(f *os.File) error {
+	l := hookLog(t, filepath.Join(t.TempDir(), "log"), func(file) error {
 		syncs.Add(1)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	syncs.Store(0)
 	record(t, l, 10)
 	if n := syncs.Load(); n != 10 {
 		t.Errorf("%d syncs for 10 records one after another", n)
@@ -186,16 +183,12 @@ func TestHungDiskIsWithdrawn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var hang atomic.Bool
 	release := make(chan struct{})
-	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+	l := hookLog(t, path, func(f file) error {
 		if hang.Load() {
 			<-release
 		}
-		return fdatasync(f)
+		return f.Sync()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	record(t, l, 1)
 	hang.Store(true)
 	for _, target := range []string{"t2", "t3"} { // one in the sync, one behind it
@@ -230,13 +223,14 @@ func TestHungDiskIsWithdrawn(t *testing.T) {
 func TestCloseOnAHungDiskLetsGoLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	release := make(chan struct{})
-	l, err := open(path, quiet(), time.Now, func(*os.File) error {
-		<-release
+	var hang atomic.Bool
+	l := hookLog(t, path, func(file) error {
+		if hang.Load() {
+			<-release
+		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	hang.Store(true)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.Record(gone, verdict("t1")); !errors.Is(err, context.Canceled) {
@@ -246,12 +240,13 @@ func TestCloseOnAHungDiskLetsGoLater(t *testing.T) {
 	if err := l.Close(); err == nil {
 		t.Error("Close on a hung disk said nothing")
 	}
-	if _, err := Open(path, quiet()); err == nil {
+	if _, err := Open(path, Options{}); err == nil {
 		t.Error("the log was opened while its writer hangs")
 	}
 	close(release)
+	var err error
 	for range 500 {
-		if l, err = Open(path, quiet()); err == nil {
+		if l, err = Open(path, Options{}); err == nil {
 			l.Close()
 			return
 		}
@@ -262,13 +257,14 @@ func TestCloseOnAHungDiskLetsGoLater(t *testing.T) {
 
 func TestHungDiskBoundsTheQueue(t *testing.T) {
 	release := make(chan struct{})
-	l, err := open(filepath.Join(t.TempDir(), "log"), quiet(), time.Now, func(*os.File) error {
-		<-release
+	var hang atomic.Bool
+	l := hookLog(t, filepath.Join(t.TempDir(), "log"), func(file) error {
+		if hang.Load() {
+			<-release
+		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	hang.Store(true)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	full := 0
@@ -290,16 +286,13 @@ func TestFailedSyncEndsTheLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var broken atomic.Bool
 	var after atomic.Int64
-	l, err := open(path, quiet(), time.Now, func(f *os.File) error {
+	l := hookLog(t, path, func(f file) error {
 		if broken.Load() {
 			after.Add(1)
 			return unix.EIO
 		}
-		return fdatasync(f)
+		return f.Sync()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	record(t, l, 2)
 	broken.Store(true)
 	for range 3 {
@@ -317,8 +310,12 @@ func TestFailedSyncEndsTheLog(t *testing.T) {
 	l.Close()
 	l = newLog(t, path)
 	record(t, l, 1)
-	if diff := cmp.Diff(verdicts(3), rows(t, path)); diff != "" {
+	want := append(verdicts(2), row{Seq: 3, Kind: "log-damaged"}, row{Seq: 4, Kind: "verdict", Target: "t4"})
+	if diff := cmp.Diff(want, rows(t, path)); diff != "" {
 		t.Errorf("after reopening: %s", diff)
+	}
+	if _, err := os.Stat(filepath.Join(path, segmentName(3))); err != nil {
+		t.Errorf("the failed segment was gone on with: %v", err)
 	}
 }
 
@@ -364,8 +361,7 @@ func TestFullDiskIsSurvived(t *testing.T) {
 }
 
 func TestWaitAndReadFromTheMiddle(t *testing.T) {
-	l := newLog(t, filepath.Join(t.TempDir(), "log"))
-	l.sync = func(*os.File) error { return nil } // many records
+	l := hookLog(t, filepath.Join(t.TempDir(), "log"), func(file) error { return nil }) // many records
 	record(t, l, 3*stride)
 	for _, from := range []uint64{0, 1, stride, stride + 1, 2*stride + 7, 3 * stride, 3*stride + 1} {
 		next := max(from, 1)
@@ -388,7 +384,7 @@ func TestWaitAndReadFromTheMiddle(t *testing.T) {
 }
 
 func BenchmarkRecord(b *testing.B) {
-	l, err := Open(filepath.Join(b.TempDir(), "log"), quiet())
+	l, err := Open(filepath.Join(b.TempDir(), "log"), Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

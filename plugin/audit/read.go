@@ -1,18 +1,46 @@
 package audit
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/phigate/phigate/policy"
 )
 
-// index finds a record's place without reading all before it: the offset of
-// every 256th.
+// Entry is a record as it lies in the log.
+type Entry struct {
+	Log  string    // the log's ID: the origin of its checkpoints
+	Seq  uint64    // from 1, without a gap; the leaf's index in the tree is Seq - 1
+	Leaf tlog.Hash // RFC 6962's hash of the record
+	// Raw is the record's JSON as logged, valid during the call that it is handed to.
+	Raw      []byte
+	Decision *policy.Decision
+}
+
+// Entries calls fn with each record from number from on of the log in the folder
+// dir, over all of its segments, in order and in bounded memory, and returns fn's
+// error. Another process may have the log open: the last records may not be
+// durable yet. Records whose segment was archived and pruned, or set aside
+// because it is damaged, are left out: numbers then have a gap. The error is a
+// *DamageError where a segment cannot be read on, and fs.ErrNotExist where there
+// is no log.
+func Entries(ctx context.Context, dir string, from uint64, fn func(Entry) error) error {
+	r := reader{fsys: os.DirFS(dir), dir: dir, from: from}
+	return r.read(ctx, fn)
+}
+
+// index finds a record's place in the last segment without reading all before
+// it: the offset of every 256th.
 type index struct {
 	first   uint64
 	offsets []int64
@@ -29,7 +57,7 @@ func (x *index) add(seq uint64, offset int64) {
 	}
 }
 
-// seek is an offset at or before the record's.
+// seek is an offset at or before the record's, 0 when it has none.
 func (x *index) seek(seq uint64) int64 {
 	if len(x.offsets) == 0 || seq <= x.first {
 		return 0
@@ -41,10 +69,15 @@ func (x *index) seek(seq uint64) int64 {
 // returns fn's error. It sees what is there when it begins.
 func (l *Log) Read(ctx context.Context, from uint64, fn func(*policy.Decision) error) error {
 	l.mu.Lock()
-	start, end := l.index.seek(from), l.durable.size
+	r := reader{fsys: os.DirFS(l.dir), dir: l.dir, from: from, end: mark{seq: l.durable.seq}}
+	if at := l.index.seek(from); at > 0 {
+		r.segment, r.offset = l.segment, at
+	}
 	l.mu.Unlock()
-	in := newFrames(l.path, io.NewSectionReader(l.file, start, end-start), start)
-	return in.each(ctx, from, func(_ []byte, d *policy.Decision) error { return fn(d) })
+	if r.end.seq < from || r.end.seq == 0 {
+		return ctx.Err()
+	}
+	return r.read(ctx, func(e Entry) error { return fn(e.Decision) })
 }
 
 // Wait returns when a record after number after is durable, at once when one
@@ -67,81 +100,213 @@ func (l *Log) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-// each decodes the records from number from on, until the end. A torn end is
-// an end: another process may be writing it.
-func (f *frames) each(ctx context.Context, from uint64, fn func(raw []byte, d *policy.Decision) error) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
+// reader is a place in a log: the segment and the offset from which to go on.
+type reader struct {
+	fsys    fs.FS
+	dir     string // for messages
+	from    uint64 // the next record wanted
+	end     mark   // the last record wanted; 0: all
+	segment uint64 // 0: the one that holds from
+	offset  int64
+}
+
+// read calls fn with what is there from the place on, and moves the place behind it.
+func (r *reader) read(ctx context.Context, fn func(Entry) error) error {
+	firsts, err := listSegments(r.fsys, r.dir)
+	if err != nil {
+		return err
+	}
+	if len(firsts) == 0 {
+		return fmt.Errorf("opening decision log %s: %w", r.dir, fs.ErrNotExist)
+	}
+	for i, first := range firsts {
+		next := uint64(0)
+		if i+1 < len(firsts) {
+			next = firsts[i+1]
 		}
-		raw, seq, err := f.next()
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, errTorn):
-			return nil
-		case err != nil:
-			return err
-		case seq < from:
+		if first < r.segment || next != 0 && next <= r.from {
 			continue
 		}
-		d, err := decode(raw)
-		if err != nil {
-			return fmt.Errorf("reading decision log %s: record %d: %w", f.path, seq, err)
+		if first != r.segment {
+			r.segment, r.offset = first, 0
 		}
-		if err := fn(raw, d); err != nil {
+		if err := r.one(ctx, next, fn); err != nil {
 			return err
 		}
+		if r.end.seq > 0 && r.from > r.end.seq {
+			return nil
+		}
 	}
+	return nil
 }
 
-// ReadFile calls fn with each record from number from on of the log at path,
-// which another process may have open: the last may not be durable yet. raw is
-// the record's JSON as logged, valid during the call. The error is a
-// *DamageError where the file cannot be read on.
-func ReadFile(ctx context.Context, path string, from uint64, fn func(raw []byte, d *policy.Decision) error) error {
-	file, err := os.Open(path)
+// listSegments are the numbers of a log's segments, in order.
+func listSegments(fsys fs.FS, dir string) ([]uint64, error) {
+	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return fmt.Errorf("opening decision log: %w", err)
+		return nil, fmt.Errorf("opening decision log %s: %w", dir, err)
 	}
-	defer file.Close()
-	return newFrames(path, file, 0).each(ctx, from, fn)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return segments(names), nil
 }
 
-// LastOf is the number from which on the log at path holds n records; 1 when
-// it holds fewer.
-func LastOf(ctx context.Context, path string, n uint64) (from uint64, err error) {
-	file, err := os.Open(path)
+// openSegment opens a segment for reading at any place.
+func openSegment(fsys fs.FS, name string) (io.ReaderAt, io.Closer, int64, error) {
+	f, err := fsys.Open(name)
 	if err != nil {
-		return 0, fmt.Errorf("opening decision log: %w", err)
+		return nil, nil, 0, err
 	}
-	defer file.Close()
-	in, last := newFrames(path, file, 0), uint64(0)
+	info, err := f.Stat()
+	at, ok := f.(io.ReaderAt)
+	if err == nil && (!ok || !info.Mode().IsRegular()) {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return nil, nil, 0, errors.Join(err, f.Close())
+	}
+	return at, f, info.Size(), nil
+}
+
+// one reads the segment of the place; next is the first number of the one behind
+// it, 0 when there is none.
+func (r *reader) one(ctx context.Context, next uint64, fn func(Entry) error) error {
+	name := segmentName(r.segment)
+	path := filepath.Join(r.dir, name)
+	at, closer, size, err := openSegment(r.fsys, name)
+	if err != nil {
+		return fmt.Errorf("opening decision log %s: %w", path, err)
+	}
+	defer closer.Close()
+	damaged := func(offset int64, after uint64, reason string) error {
+		return &DamageError{Path: path, Offset: offset, After: after, Reason: reason}
+	}
+	h, err := readHeader(at, name)
+	var bad badFrame
+	switch {
+	case errors.As(err, &bad) && size < blockSize && next == 0:
+		return nil // it is being made
+	case errors.As(err, &bad):
+		return damaged(0, 0, string(bad))
+	case err != nil:
+		return fmt.Errorf("reading decision log %s: %w", path, err)
+	}
+	r.offset = max(r.offset, blockSize)
+	in := &frames{r: bufio.NewReaderSize(io.NewSectionReader(at, r.offset, max(size-r.offset, 0)), 64<<10), offset: r.offset}
+	last := uint64(0)
+	if r.offset == blockSize {
+		last = h.First - 1
+	}
 	for {
 		if err := ctx.Err(); err != nil {
+			return err
+		}
+		fr, err := in.next()
+		ended := errors.Is(err, io.EOF) || errors.Is(err, errTorn) // a torn end is an end: another process may be writing it
+		switch {
+		case ended && (next == 0 || last+1 == next || r.from >= next):
+			return nil
+		case ended:
+			return damaged(in.start, last, "the segment ends before the next one begins")
+		case errors.As(err, &bad):
+			return damaged(in.start, last, string(bad))
+		case err != nil:
+			return fmt.Errorf("reading decision log %s: %w", path, err)
+		case next != 0 && fr.seq() >= next:
+			return nil // what follows was never durable: the segment was abandoned
+		case r.end.seq != 0 && fr.seq() > r.end.seq:
+			return nil
+		case last != 0 && fr.seq() != last+1 || last == 0 && r.offset == blockSize && fr.seq() != h.First:
+			return damaged(in.start, last, fmt.Sprintf("record %d follows", fr.seq()))
+		}
+		last = fr.seq()
+		if last >= r.from {
+			if err := hand(h.Log, path, fr, fn); err != nil {
+				return err
+			}
+			r.from = last + 1
+		}
+		r.offset = in.offset
+	}
+}
+
+func hand(log, path string, fr frame, fn func(Entry) error) error {
+	d, err := decode(fr.raw())
+	if err != nil {
+		return fmt.Errorf("reading decision log %s: record %d: %w", path, fr.seq(), err)
+	}
+	return fn(Entry{Log: log, Seq: fr.seq(), Leaf: fr.leaf(), Raw: fr.raw(), Decision: d})
+}
+
+// LastOf is the number from which on the log in the folder dir holds n records,
+// heartbeats not counted; its first record's when it holds fewer.
+func LastOf(ctx context.Context, dir string, n uint64) (from uint64, err error) {
+	fsys := os.DirFS(dir)
+	firsts, err := listSegments(fsys, dir)
+	if err != nil {
+		return 0, err
+	}
+	if len(firsts) == 0 {
+		return 0, fmt.Errorf("opening decision log %s: %w", dir, fs.ErrNotExist)
+	}
+	for i := len(firsts) - 1; i >= 0; i-- {
+		newest, err := newestIn(ctx, fsys, firsts[i], n)
+		if err != nil {
 			return 0, err
 		}
-		_, seq, err := in.next()
-		if err != nil { // an end, or damage, which reading will report
-			return max(last, n) - n + 1, nil
+		if uint64(len(newest)) >= n && n > 0 {
+			return newest[0], nil
 		}
-		last = seq
+		n -= uint64(len(newest))
 	}
+	return firsts[0], nil
+}
+
+// newestIn are the numbers of the last n records of a segment, as far as it can
+// be read: reading it will report the rest.
+func newestIn(ctx context.Context, fsys fs.FS, first, n uint64) ([]uint64, error) {
+	at, closer, size, err := openSegment(fsys, segmentName(first))
+	if err != nil {
+		return nil, fmt.Errorf("opening decision log: %w", err)
+	}
+	defer closer.Close()
+	in := &frames{r: bufio.NewReaderSize(io.NewSectionReader(at, blockSize, max(size-blockSize, 0)), 64<<10), offset: blockSize}
+	var newest []uint64
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		fr, err := in.next()
+		if err != nil {
+			return newest, nil
+		}
+		if isHeartbeat(fr.raw()) {
+			continue
+		}
+		if newest = append(newest, fr.seq()); uint64(len(newest)) > n {
+			newest = newest[1:]
+		}
+	}
+}
+
+// isHeartbeat tells the kind without decoding: it follows the number and the time.
+func isHeartbeat(raw []byte) bool {
+	return bytes.Contains(raw[:min(len(raw), 128)], []byte(`"kind":"`+KindHeartbeat+`"`))
 }
 
 // pollEvery is how often Follow looks for new records.
 const pollEvery = 100 * time.Millisecond
 
-// Follow is ReadFile that goes on with what is written later, until ctx ends,
-// whose error it returns. It survives the file being replaced by a new one.
-func Follow(ctx context.Context, path string, from uint64, fn func(raw []byte, d *policy.Decision) error) error {
-	f := &follower{path: path, from: from, fn: fn}
-	defer f.close()
-	if err := f.reopen(); err != nil {
-		return err
-	}
+// Follow is Entries that goes on with what is written later, until ctx ends,
+// whose error it returns. It survives segments being set aside.
+func Follow(ctx context.Context, dir string, from uint64, fn func(Entry) error) error {
+	r := reader{fsys: os.DirFS(dir), dir: dir, from: from}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if err := f.poll(ctx); err != nil {
+		if err := r.poll(ctx, fn); err != nil {
 			return err
 		}
 		select {
@@ -152,71 +317,15 @@ func Follow(ctx context.Context, path string, from uint64, fn func(raw []byte, d
 	}
 }
 
-// follower is a reader's place in a log that grows.
-type follower struct {
-	path   string
-	from   uint64 // the next record wanted
-	fn     func([]byte, *policy.Decision) error
-	file   *os.File
-	offset int64 // behind the last whole record
-}
-
-func (f *follower) reopen() error {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return fmt.Errorf("opening decision log: %w", err)
-	}
-	f.close()
-	f.file, f.offset = file, 0
-	return nil
-}
-
-func (f *follower) close() {
-	if f.file != nil {
-		f.file.Close()
-	}
-}
-
-// poll reads what is new. Where that cannot be read it looks once more from
-// the start: a full disk lets the writer cut off what it had begun.
-func (f *follower) poll(ctx context.Context) error {
-	err := f.read(ctx)
-	if f.replaced() {
-		if err := f.reopen(); err != nil {
-			return err
-		}
-		return f.read(ctx)
-	}
+// poll reads what has come. Where that cannot be read it looks once more, from
+// the segment's start: a full disk lets the writer cut off what it had begun,
+// and recovery sets damaged segments aside.
+func (r *reader) poll(ctx context.Context, fn func(Entry) error) error {
+	err := r.read(ctx, fn)
 	var damage *DamageError
-	if errors.As(err, &damage) && f.offset > 0 {
-		f.offset = 0
-		return f.read(ctx)
+	if errors.As(err, &damage) || errors.Is(err, fs.ErrNotExist) && r.segment > 0 {
+		r.segment, r.offset = 0, 0
+		return r.read(ctx, fn)
 	}
 	return err
-}
-
-func (f *follower) read(ctx context.Context) error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("reading decision log: %w", err)
-	}
-	if info.Size() < f.offset {
-		f.offset = 0
-	}
-	in := newFrames(f.path, io.NewSectionReader(f.file, f.offset, info.Size()-f.offset), f.offset)
-	return in.each(ctx, f.from, func(raw []byte, d *policy.Decision) error {
-		f.from, f.offset = d.Seq+1, in.offset
-		return f.fn(raw, d)
-	})
-}
-
-// replaced says whether the path now names another file. Between a rename and
-// the new file's creation it names none, which is not yet a replacement.
-func (f *follower) replaced() bool {
-	now, err := os.Stat(f.path)
-	if err != nil {
-		return false
-	}
-	mine, err := f.file.Stat()
-	return err == nil && !os.SameFile(now, mine)
 }

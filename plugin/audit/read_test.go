@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/phigate/phigate/policy"
 )
 
 func TestFollowSeesWhatIsWrittenLater(t *testing.T) {
@@ -20,11 +18,11 @@ func TestFollowSeesWhatIsWrittenLater(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	seen := make(chan uint64, 100)
-	go Follow(ctx, path, 2, func(raw []byte, d *policy.Decision) error {
-		if !strings.HasPrefix(string(raw), fmt.Sprintf(`{"seq":%d,`, d.Seq)) {
-			t.Errorf("raw JSON of record %d begins otherwise", d.Seq)
+	go Follow(ctx, path, 2, func(e Entry) error {
+		if !strings.HasPrefix(string(e.Raw), fmt.Sprintf(`{"seq":%d,`, e.Seq)) || e.Decision.Seq != e.Seq || e.Log != l.origin {
+			t.Errorf("record %d is another", e.Seq)
 		}
-		seen <- d.Seq
+		seen <- e.Seq
 		return nil
 	})
 	expect := func(want uint64) {
@@ -44,7 +42,7 @@ func TestFollowSeesWhatIsWrittenLater(t *testing.T) {
 	expect(4)
 	// A damaged log is replaced under the reader's feet.
 	l.Close()
-	flip(t, path, 20)
+	flip(t, filepath.Join(path, segmentName(1)), blockSize+100)
 	l = newLog(t, path)
 	expect(5)
 	record(t, l, 1)
@@ -68,7 +66,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	newLog(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := Follow(ctx, path, 0, func([]byte, *policy.Decision) error { return nil })
+	err := Follow(ctx, path, 0, func(Entry) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Follow = %v", err)
 	}

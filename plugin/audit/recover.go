@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,214 +8,360 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/phigate/phigate/policy"
 )
 
-// recover takes the lock, opens the file and brings it to a state that can be
-// appended to. It returns what was found damaged and set aside.
-func (l *Log) recover() (*DamageError, error) {
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
+// recover takes the lock and brings the folder to a state that can be appended
+// to. It returns what the first record must tell: what was found damaged and set
+// aside, or taken over from an earlier version.
+func (l *Log) recover() (tell []*policy.Decision, err error) {
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating decision log's folder: %w", err)
 	}
 	if err := l.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := l.create(); err != nil {
+	if err := checkModes(l.dir); err != nil {
+		return nil, fmt.Errorf("opening decision log: %w", err)
+	}
+	if l.identity, err = loadIdentity(l.disk); err != nil {
 		return nil, err
 	}
-	found, err := survey(l.path, l.file)
+	var h *head
+	if l.head, h, err = openHead(l.disk); err != nil {
+		return nil, err
+	}
+	names, err := l.disk.names()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading decision log's folder: %w", err)
 	}
-	l.seq, l.last = found.seq, found.last
-	if found.damage != nil {
-		return found.damage, l.setAside(found.damage)
+	firsts := segments(names)
+	switch {
+	case len(firsts) == 0 && h == nil:
+		return nil, l.begin()
+	case len(firsts) == 0:
+		return l.goOn(l.positionOf(h), &DamageError{Path: segmentName(h.Segment), After: h.Seq, Reason: "all segments are gone"})
 	}
-	l.durable, l.index = mark{seq: found.seq, size: found.size}, found.index
-	if found.torn {
-		return nil, l.cutTail(found.size)
-	}
-	return nil, nil
+	return l.resume(firsts[len(firsts)-1], h)
 }
 
-// takeLock locks a file beside the log, because the log itself may be renamed.
+// takeLock locks a file that is never renamed.
 func (l *Log) takeLock() error {
-	lock, err := os.OpenFile(l.path+".lock", os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	path := filepath.Join(l.dir, "lock")
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening decision log's lock: %w", err)
 	}
 	l.lock = lock
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("decision log %s is held by another process: is phigated already running?", l.path)
+			return fmt.Errorf("decision log %s is held by another process: is phigated already running?", l.dir)
 		}
-		return fmt.Errorf("locking decision log %s: %w", l.path, err)
+		return fmt.Errorf("locking decision log %s: %w", l.dir, err)
 	}
 	return nil
 }
 
-// create opens the file, and makes its name durable when it is new.
-func (l *Log) create() error {
-	_, err := os.Lstat(l.path)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return fmt.Errorf("opening decision log: %w", err)
-	}
-	if info, err := l.file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("opening decision log %s: not a regular file", l.path)
-	}
-	if !isNew {
-		return nil
-	}
-	if err := l.file.Sync(); err != nil {
-		return fmt.Errorf("syncing new decision log: %w", err)
-	}
-	return syncDir(filepath.Dir(l.path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("opening decision log's folder: %w", err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("syncing decision log's folder: %w", err)
-	}
-	return nil
-}
-
-// found is what a log's file holds.
-type found struct {
-	seq    uint64 // the highest that was given, as far as can be read
-	last   time.Time
-	size   int64 // up to the last whole record
-	index  index
-	torn   bool
-	damage *DamageError // the first
-}
-
-// survey reads the whole file.
-func survey(path string, file *os.File) (found, error) {
-	var s found
-	var latest []byte
-	in := newFrames(path, io.NewSectionReader(file, 0, 1<<62), 0)
-	for {
-		raw, seq, err := in.next()
-		var damage *DamageError
-		switch {
-		case err == nil && seq > s.seq:
-			s.index.add(seq, in.start)
-			s.seq, s.size = seq, in.offset
-			latest = append(latest[:0], raw...)
-		case err == nil: // behind damage, an older one
-		case errors.As(err, &damage):
-			if s.damage == nil {
-				s.damage = damage
-			}
-			s.seq = max(s.seq, in.last, numbered(in.buf, s.seq))
-		case errors.Is(err, errTorn):
-			s.torn = true
-			return s, s.dated(latest)
-		case errors.Is(err, io.EOF):
-			return s, s.dated(latest)
-		default:
-			return s, err
-		}
-	}
-}
-
-// numbered is the highest number that a damaged line seems to hold, so that
-// the new log does not give it again. A number beyond what the line's length
-// allows is not believed.
-func numbered(line []byte, after uint64) uint64 {
-	const shortest = 64 // bytes of a record, at least
-	highest, limit := uint64(0), after+1+uint64(len(line)/shortest)
-	for {
-		at := bytes.Index(line, []byte(`{"seq":`))
-		if at < 0 {
-			return highest
-		}
-		line = line[at:]
-		if seq, ok := seqOf(line); ok && seq <= limit {
-			highest = max(highest, seq)
-		}
-		line = line[1:]
-	}
-}
-
-// dated reads the time of the last record.
-func (s *found) dated(latest []byte) error {
-	if latest == nil {
-		return nil
-	}
-	d, err := decode(latest)
-	if err != nil {
-		s.damage = &DamageError{Offset: s.size, After: s.seq, Reason: err.Error()}
-		return nil
-	}
-	s.last = d.Time
-	return nil
-}
-
-// cutTail moves what follows the last whole record to a file of its own.
-func (l *Log) cutTail(size int64) error {
-	side, err := l.sideFile(".torn")
+// begin makes the first segment of a new log.
+func (l *Log) begin() error {
+	k, err := ownKey(l.disk, l.origin, 0)
 	if err != nil {
 		return err
 	}
-	tail := bufio.NewReader(io.NewSectionReader(l.file, size, maxFrame))
-	_, err = io.Copy(side, tail)
-	if err = errors.Join(err, side.Sync(), side.Close(), syncDir(filepath.Dir(l.path))); err != nil {
-		return fmt.Errorf("saving torn tail of decision log: %w", err)
-	}
-	if err := errors.Join(l.file.Truncate(size), l.sync(l.file)); err != nil {
-		return fmt.Errorf("cutting torn tail of decision log: %w", err)
-	}
-	l.log.Warn("decision log: the last record was torn and never acknowledged; it was moved aside",
-		"log", l.path, "after", l.durable.seq, "offset", size, "moved", side.Name())
-	return nil
+	return l.startSegment(position{key: k.Key, epoch: k.Epoch})
 }
 
-func (l *Log) sideFile(kind string) (*os.File, error) {
-	for n := 1; ; n++ {
-		f, err := os.OpenFile(fmt.Sprintf("%s%s-%d", l.path, kind, n), os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_CLOEXEC, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			continue
+func (l *Log) positionOf(h *head) position {
+	return position{tree: h.tree(), size: h.Size, time: h.Time, epoch: h.Epoch, key: h.Key}
+}
+
+// resume goes on behind the last segment's records.
+func (l *Log) resume(first uint64, h *head) ([]*policy.Decision, error) {
+	name := segmentName(first)
+	f, err := l.disk.open(name)
+	if err != nil {
+		return nil, fmt.Errorf("opening decision log: %w", err)
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			f.Close()
+		}
+	}()
+	size, err := f.Size()
+	if err != nil {
+		return nil, fmt.Errorf("opening decision log: %w", err)
+	}
+	if h != nil && h.Log != l.origin {
+		return nil, fmt.Errorf("opening decision log %s: its head is of another log (%s): put back the files that belong together, or move the folder away to begin a new log", l.dir, h.Log)
+	}
+	switch {
+	case h != nil && h.Segment > first:
+		return l.goOn(l.positionOf(h), &DamageError{Path: segmentName(h.Segment), After: h.Seq, Reason: "the segment is gone"})
+	case h != nil && h.Segment == first && h.Abandoned != "":
+		return l.leaveAbandoned(f, name, size, h)
+	case h != nil && h.Segment < first && size < blockSize, h == nil && first > 1 && size < blockSize:
+		return l.dropSegment(name, h)
+	}
+	s := &surveyor{name: name, file: f, size: size, head: h}
+	found, err := s.survey()
+	if err != nil {
+		return nil, explainOpen(err, l.dir)
+	}
+	if h == nil {
+		return l.resumeWithoutHead(first, f, found, &keep)
+	}
+	if found.damage != nil {
+		return l.setAside(name, found)
+	}
+	keep = true
+	l.place(first, f, found.end)
+	if found.torn {
+		if err := l.cutTail(name, found.end.size, size); err != nil {
+			return nil, err
+		}
+	}
+	return nil, l.writeHead("")
+}
+
+func explainOpen(err error, dir string) error {
+	var foreign *ForeignError
+	if errors.As(err, &foreign) {
+		foreign.Path = filepath.Join(dir, foreign.Path)
+		return foreign
+	}
+	return fmt.Errorf("reading decision log %s: %w", dir, err)
+}
+
+// place makes the position the log's own.
+func (l *Log) place(first uint64, f file, at position) {
+	l.file, l.segment = f, first
+	l.seq, l.last, l.tree = at.seq(), at.time, at.tree
+	l.durable = mark{seq: at.seq(), size: at.size}
+	l.epoch, l.key = at.epoch, at.key
+	l.index = index{}
+}
+
+// dropSegment removes a segment that was being made when the power went: nothing
+// can be in it. What went before is whole.
+func (l *Log) dropSegment(name string, h *head) ([]*policy.Decision, error) {
+	side, err := l.freeName(name, ".torn")
+	if err == nil {
+		err = errors.Join(l.disk.rename(name, side), l.disk.sync())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("moving an unfinished segment aside: %w", err)
+	}
+	names, err := l.disk.names()
+	if err != nil {
+		return nil, fmt.Errorf("reading decision log's folder: %w", err)
+	}
+	firsts := segments(names)
+	if len(firsts) == 0 {
+		return nil, l.begin()
+	}
+	return l.resume(firsts[len(firsts)-1], h)
+}
+
+// resumeWithoutHead goes on where head is lost: the records are believed as far
+// as they fit together.
+func (l *Log) resumeWithoutHead(first uint64, f file, found survey, keep *bool) ([]*policy.Decision, error) {
+	if found.damage != nil && found.end.size == 0 { // not even the first line
+		return l.beginAnew(found.damage)
+	}
+	name, at := segmentName(first), found.end
+	key, what, err := l.keyWithoutHead(at.epoch)
+	if err != nil {
+		return nil, err
+	}
+	at.key = key
+	if found.damage != nil {
+		found.end = at
+		return l.setAside(name, found)
+	}
+	*keep = true
+	l.place(first, f, at)
+	if found.torn {
+		size, err := f.Size()
+		if err == nil {
+			err = l.cutTail(name, at.size, size)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("creating file beside decision log: %w", err)
+			return nil, err
 		}
-		return f, nil
 	}
+	if at.seq() == 0 {
+		return nil, l.writeHead("")
+	}
+	return l.goOn(at, &DamageError{Path: headName, After: at.seq(), Reason: what})
 }
 
-// setAside renames the damaged file, whole, and starts a new one.
-func (l *Log) setAside(damage *DamageError) error {
-	side, err := l.sideFile(".damaged") // claims the name
+// keyWithoutHead is the key of an epoch: from the log's own first key where that
+// is there, else one that begins a new line.
+func (l *Log) keyWithoutHead(epoch uint64) (key Key, what string, err error) {
+	k, err := ownKey(l.disk, l.origin, epoch)
+	if err == nil && (k.Log != l.origin || k.Epoch > epoch) {
+		if err = l.moveAside(ownKeyName, ".damaged"); err == nil {
+			k, err = ownKey(l.disk, l.origin, epoch)
+		}
+	}
+	what = "it cannot be read, and was made again from the records"
+	if k.Epoch == epoch {
+		what = fmt.Sprintf("it cannot be read, and the key in it is gone: from epoch %d on there is another", epoch)
+	}
+	return k.Key.after(epoch - k.Epoch), what, err
+}
+
+// beginAnew moves a log of which nothing can be told any more aside, and begins
+// one of a new identity: the old one's checkpoints would contradict it.
+func (l *Log) beginAnew(damage *DamageError) ([]*policy.Decision, error) {
+	names, err := l.disk.names()
+	if err != nil {
+		return nil, fmt.Errorf("reading decision log's folder: %w", err)
+	}
+	for _, name := range names {
+		_, isSegment := segmentFirst(name)
+		if !isSegment && !slices.Contains([]string{signerName, verifierName, ownKeyName, checkpointName, hashesName}, name) {
+			continue
+		}
+		side, err := l.freeName(name, ".damaged")
+		if err != nil {
+			return nil, err
+		}
+		if err := l.disk.rename(name, side); err != nil {
+			return nil, fmt.Errorf("moving a damaged log aside: %w", err)
+		}
+	}
+	if l.identity, err = loadIdentity(l.disk); err != nil {
+		return nil, err
+	}
+	if err := l.begin(); err != nil {
+		return nil, err
+	}
+	return []*policy.Decision{damageRecord(damage)}, nil
+}
+
+// cutTail moves what follows the last whole batch to a file of its own.
+func (l *Log) cutTail(name string, from, to int64) error {
+	side, err := l.freeName(name, ".torn")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(side.Close(), os.Rename(l.path, side.Name()), l.file.Close()); err != nil {
-		return fmt.Errorf("setting damaged decision log aside: %w", err)
+	out, err := l.disk.create(side)
+	if err != nil {
+		return fmt.Errorf("saving torn tail of decision log: %w", err)
 	}
-	l.log.Error("decision log: damaged; it was set aside and a new one begun",
-		"log", l.path, "after", damage.After, "offset", damage.Offset, "reason", damage.Reason, "moved", side.Name())
-	damage.Path = side.Name()
-	return l.create()
+	err = copyTo(out, io.NewSectionReader(l.file, from, to-from))
+	if err = errors.Join(err, out.Sync(), out.Close(), l.disk.sync()); err != nil {
+		return fmt.Errorf("saving torn tail of decision log: %w", err)
+	}
+	if err := errors.Join(l.file.Truncate(from), l.file.Sync()); err != nil {
+		return fmt.Errorf("cutting torn tail of decision log: %w", err)
+	}
+	l.log.Warn("decision log: the last batch was torn and never acknowledged; it was moved aside",
+		"log", l.dir, "after", l.durable.seq, "offset", from, "moved", side)
+	return nil
 }
 
-func (l *Log) recordDamage(damage *DamageError) error {
-	_, err := l.Record(context.Background(), &policy.Decision{
+func copyTo(out file, in io.Reader) error {
+	buf, at := make([]byte, 1<<20), int64(0)
+	for {
+		n, err := io.ReadFull(in, buf)
+		if n > 0 {
+			if _, err := out.WriteAt(buf[:n], at); err != nil {
+				return err
+			}
+			at += int64(n)
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// freeName is a name beside a file that is not taken.
+func (l *Log) freeName(name, kind string) (string, error) {
+	names, err := l.disk.names()
+	if err != nil {
+		return "", fmt.Errorf("reading decision log's folder: %w", err)
+	}
+	for n := 1; ; n++ {
+		side := fmt.Sprintf("%s%s-%d", name, kind, n)
+		if !slices.Contains(names, side) {
+			return side, nil
+		}
+	}
+}
+
+// setAside renames the damaged segment, whole, and goes on in a new one.
+func (l *Log) setAside(name string, found survey) ([]*policy.Decision, error) {
+	side, err := l.freeName(name, ".damaged")
+	if err != nil {
+		return nil, err
+	}
+	if err := l.disk.rename(name, side); err != nil {
+		return nil, fmt.Errorf("setting damaged decision log aside: %w", err)
+	}
+	found.damage.Path = side
+	return l.goOn(found.end, found.damage)
+}
+
+// leaveAbandoned goes on in a new segment behind one whose disk failed. It is
+// never written or synced again; what was not durable is cut off it, if that can
+// be done.
+func (l *Log) leaveAbandoned(f file, name string, size int64, h *head) ([]*policy.Decision, error) {
+	if size > h.Size {
+		if err := f.Truncate(h.Size); err != nil {
+			l.log.Error("decision log: cutting off what is not durable", "segment", name, "error", err)
+		}
+	}
+	return l.goOn(l.positionOf(h), &DamageError{Path: name, Offset: h.Size, After: h.Seq, Reason: "it is abandoned: " + h.Abandoned})
+}
+
+// goOn begins a segment whose first record tells of the damage.
+func (l *Log) goOn(at position, damage *DamageError) ([]*policy.Decision, error) {
+	l.log.Error("decision log: damaged; it goes on in a new segment",
+		"log", l.dir, "file", damage.Path, "after", damage.After, "offset", damage.Offset, "reason", damage.Reason)
+	if err := l.startSegment(at); err != nil {
+		return nil, err
+	}
+	return []*policy.Decision{damageRecord(damage)}, nil
+}
+
+func damageRecord(d *DamageError) *policy.Decision {
+	return &policy.Decision{
 		Kind: "log-damaged",
 		Message: fmt.Sprintf("the log before this record is damaged at byte %d, after record %d (%s); it is kept as %s",
-			damage.Offset, damage.After, damage.Reason, filepath.Base(damage.Path)),
+			d.Offset, d.After, d.Reason, filepath.Base(d.Path)),
 		Findings: []policy.Record{}, Skipped: []policy.SkipEntry{},
-	})
-	return err
+	}
+}
+
+// tellAll records what recovery found.
+func (l *Log) tellAll(records []*policy.Decision) error {
+	for _, d := range records {
+		if _, err := l.Record(context.Background(), d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveAside renames a file that may be there.
+func (l *Log) moveAside(name, kind string) error {
+	side, err := l.freeName(name, kind)
+	if err != nil {
+		return err
+	}
+	if err := l.disk.rename(name, side); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

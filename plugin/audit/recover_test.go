@@ -9,81 +9,128 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/phigate/phigate/policy"
 )
 
-// written is a log of n records as bytes.
-func written(t *testing.T, n int) []byte {
+// written is the folder of a log of n records that was closed, and its segment.
+func written(t *testing.T, n int) (dir string, segment []byte) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "log")
-	l := newLog(t, path)
+	dir = filepath.Join(t.TempDir(), "log")
+	l := newLog(t, dir)
 	record(t, l, n)
 	l.Close()
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return dir, data
 }
 
-// endOf is where the nth line of a log ends.
-func endOf(data []byte, n int) int {
-	end := 0
+// copyLog is a copy of a log's folder whose first segment is replaced.
+func copyLog(t *testing.T, dir string, segment []byte) string {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "log")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(copied, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{headName, signerName, ownKeyName} { // CopyFS makes them readable to all
+		if err := os.Chmod(filepath.Join(copied, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(copied, segmentName(1)), segment, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// endOf is where the nth frame of a segment ends.
+func endOf(segment []byte, n int) int {
+	end := blockSize
 	for range n {
-		end += bytes.IndexByte(data[end:], '\n') + 1
+		end += frameSize(segment[end:])
 	}
 	return end
 }
 
+// A power cut may leave head behind the records, and the last batch torn.
 func TestTornTailIsMovedAside(t *testing.T) {
-	data := written(t, 3)
+	dir := filepath.Join(t.TempDir(), "log")
+	l := newLog(t, dir)
+	record(t, l, 2)
+	l.Close()
+	early, err := os.ReadFile(filepath.Join(dir, headName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = newLog(t, dir)
+	record(t, l, 1)
+	l.Close()
+	if err := os.WriteFile(filepath.Join(dir, headName), early, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	two := endOf(data, 2)
-	for cut := two + 1; cut < len(data); cut += 7 {
-		t.Run(fmt.Sprintf("cut_at_%d", cut), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "log")
-			if err := os.WriteFile(path, data[:cut], 0o600); err != nil {
-				t.Fatal(err)
-			}
-			l := newLog(t, path)
-			record(t, l, 1)
-			if diff := cmp.Diff(verdicts(3), rows(t, path)); diff != "" {
-				t.Error(diff)
-			}
-			tail, err := os.ReadFile(path + ".torn-1")
-			if err != nil || string(tail) != string(data[two:cut]) {
-				t.Errorf("%d bytes moved aside, %v; want %d", len(tail), err, cut-two)
-			}
-		})
+	for cut := two + 1; cut < len(data); cut += 29 {
+		for _, kind := range []string{"cut", "zeros", "garbage"} {
+			t.Run(fmt.Sprintf("%s_at_%d", kind, cut), func(t *testing.T) {
+				torn := append([]byte{}, data[:cut]...)
+				switch kind {
+				case "zeros":
+					torn = append(torn, make([]byte, len(data)-cut)...)
+				case "garbage":
+					torn = append(torn, bytes.Repeat([]byte{0xa5}, len(data)-cut)...)
+				}
+				dir := copyLog(t, dir, torn)
+				l := newLog(t, dir)
+				record(t, l, 1)
+				if diff := cmp.Diff(verdicts(3), rows(t, dir)); diff != "" {
+					t.Error(diff)
+				}
+				tail, err := os.ReadFile(filepath.Join(dir, segmentName(1)+".torn-1"))
+				if err != nil || string(tail) != string(torn[two:]) {
+					t.Errorf("%d bytes moved aside, %v; want %d", len(tail), err, len(torn)-two)
+				}
+			})
+		}
 	}
 }
 
 // Every byte of the log in turn has a bit flipped: no flip passes, none stops
 // the log, and none loses the file.
 func TestDamageIsSetAside(t *testing.T) {
-	data := written(t, 3)
-	for at := range len(data) - 1 { // without its last newline the log is torn
-		path := filepath.Join(t.TempDir(), "log")
+	dir, data := written(t, 3)
+	for at := range data {
+		if at%5 != 0 { // all of them are flipped for Verify, which writes nothing
+			continue
+		}
+		if at > 200 && at < blockSize-10 { // the first line's padding
+			continue
+		}
 		bad := append([]byte{}, data...)
 		bad[at] ^= 0x10
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		l, err := Open(path, quiet())
+		dir := copyLog(t, dir, bad)
+		l, err := Open(dir, Options{})
 		if err != nil {
 			t.Fatalf("flip at byte %d: %v", at, err)
 		}
 		_, err = l.Record(t.Context(), verdict("new"))
 		l.Close()
-		got := rows(t, path)
-		if err != nil || len(got) != 2 || got[0].Kind != "log-damaged" || got[1].Seq != got[0].Seq+1 || got[0].Seq < 3 {
-			t.Fatalf("flip at byte %d: %v, the new log holds %d records, first kind %q", at, err, len(got), got[0].Kind)
+		want := []row{{Seq: 4, Kind: "log-damaged"}, {Seq: 5, Kind: "verdict", Target: "new"}}
+		if diff := cmp.Diff(want, rows(t, dir)); diff != "" || err != nil {
+			t.Fatalf("flip at byte %d: %v, %s", at, err, diff)
 		}
-		kept, err := os.ReadFile(path + ".damaged-1")
+		kept, err := os.ReadFile(filepath.Join(dir, segmentName(1)+".damaged-1"))
 		if err != nil || string(kept) != string(bad) {
 			t.Fatalf("flip at byte %d: the damaged file was not kept whole: %v", at, err)
 		}
@@ -91,20 +138,151 @@ func TestDamageIsSetAside(t *testing.T) {
 }
 
 func TestMissingRecordIsDamage(t *testing.T) {
-	data := written(t, 3)
+	dir, data := written(t, 3)
 	one, two := endOf(data, 1), endOf(data, 2)
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, append(data[:one:one], data[two:]...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir = copyLog(t, dir, append(data[:one:one], data[two:]...))
 	var damage *DamageError
-	err := ReadFile(t.Context(), path, 0, func([]byte, *policy.Decision) error { return nil })
+	err := Entries(t.Context(), dir, 0, func(Entry) error { return nil })
 	if !errors.As(err, &damage) || damage.After != 1 || damage.Offset != int64(one) {
 		t.Fatalf("reading a log without record 2 = %v", err)
 	}
-	newLog(t, path)
-	if diff := cmp.Diff([]row{{Seq: 4, Kind: "log-damaged"}}, rows(t, path)); diff != "" {
+	newLog(t, dir)
+	if diff := cmp.Diff([]row{{Seq: 4, Kind: "log-damaged"}}, rows(t, dir)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What recovery finds, and what the log then holds.
+func TestRecovery(t *testing.T) {
+	tests := map[string]struct {
+		change func(t *testing.T, dir string)
+		want   []row
+	}{
+		"nothing_happened": {func(*testing.T, string) {}, verdicts(3)},
+		"the_segment_is_gone": {func(t *testing.T, dir string) { remove(t, dir, segmentName(1)) },
+			[]row{{Seq: 4, Kind: "log-damaged"}}},
+		"the_segment_is_empty": {func(t *testing.T, dir string) { truncate(t, dir, segmentName(1), 0) },
+			[]row{{Seq: 4, Kind: "log-damaged"}}},
+		"the_segment_is_sparse": {func(t *testing.T, dir string) { truncate(t, dir, segmentName(1), 100<<30) },
+			[]row{{Seq: 4, Kind: "log-damaged"}}},
+		"records_are_cut_off": {func(t *testing.T, dir string) { truncate(t, dir, segmentName(1), blockSize) },
+			[]row{{Seq: 4, Kind: "log-damaged"}}},
+		"head_is_gone": {func(t *testing.T, dir string) { remove(t, dir, headName) },
+			append(verdicts(3), row{Seq: 4, Kind: "log-damaged"})},
+		"head_is_zeros": {func(t *testing.T, dir string) { truncate(t, dir, headName, 0); truncate(t, dir, headName, 2*blockSize) },
+			append(verdicts(3), row{Seq: 4, Kind: "log-damaged"})},
+		"head_and_first_line_are_gone": {func(t *testing.T, dir string) {
+			remove(t, dir, headName)
+			flip(t, filepath.Join(dir, segmentName(1)), 9)
+		}, []row{{Seq: 1, Kind: "log-damaged"}}},
+		"head_and_key_are_gone": {func(t *testing.T, dir string) { remove(t, dir, headName); remove(t, dir, ownKeyName) },
+			append(verdicts(3), row{Seq: 4, Kind: "log-damaged"})},
+		"an_unfinished_segment_follows": {func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, segmentName(4)), []byte("torn"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, verdicts(3)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir, _ := written(t, 3)
+			tt.change(t, dir)
+			l := newLog(t, dir)
+			next := l.Seq() + 1
+			record(t, l, 1)
+			want := append(tt.want, row{Seq: next, Kind: "verdict", Target: fmt.Sprint("t", next)})
+			if diff := cmp.Diff(want, rows(t, dir)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, dir, name string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncate(t *testing.T, dir, name string, size int64) {
+	t.Helper()
+	if err := os.Truncate(filepath.Join(dir, name), size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What must not be opened is refused with the next step, and left as it is.
+func TestOpenRefuses(t *testing.T) {
+	tests := map[string]struct {
+		change func(t *testing.T, dir string)
+		want   string
+	}{
+		"a_readable_key": {func(t *testing.T, dir string) {
+			if err := os.Chmod(filepath.Join(dir, signerName), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "chmod go-rwx"},
+		"a_later_format": {func(t *testing.T, dir string) {
+			line, err := makeBlock(header{Format: "phigate-log/2", First: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, segmentName(1)), line, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "use the version that wrote it"},
+		"another_log's_head": {func(t *testing.T, dir string) {
+			other, _ := written(t, 5)
+			data, err := os.ReadFile(filepath.Join(other, headName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, headName), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "put back the files that belong together"},
+		"a_damaged_signer": {func(t *testing.T, dir string) { truncate(t, dir, signerName, 10) }, "it is not a note key"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir, _ := written(t, 3)
+			tt.change(t, dir)
+			before, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Open(dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Open = %v, want an error with %q", err, tt.want)
+			}
+			if after, err := os.ReadFile(filepath.Join(dir, segmentName(1))); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("the segment was changed (%v)", err)
+			}
+		})
+	}
+}
+
+func TestRotation(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l := hookLog(t, dir, func(file) error { return nil })
+	l.segmentSize = blockSize + 2000
+	record(t, l, 50)
+	l.Close()
+	firsts, err := listSegments(os.DirFS(dir), dir)
+	if err != nil || len(firsts) < 5 {
+		t.Fatalf("segments %v, %v; want several", firsts, err)
+	}
+	l = newLog(t, dir)
+	record(t, l, 1)
+	if diff := cmp.Diff(verdicts(51), rows(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	for _, n := range []uint64{1, 5, 20, 51, 60} {
+		want := max(51, n) - n + 1
+		if got, err := LastOf(t.Context(), dir, n); err != nil || got != want {
+			t.Errorf("LastOf(%d) = %d, %v; want %d", n, got, err, want)
+		}
 	}
 }
 
@@ -145,7 +323,7 @@ func TestKilledWriterLosesNothingAcknowledged(t *testing.T) {
 }
 
 func writeForEver(path string) {
-	l, err := Open(path, quiet())
+	l, err := Open(path, Options{})
 	for err == nil {
 		var seq uint64
 		if seq, err = l.Record(context.Background(), verdict("x")); err == nil {
@@ -155,16 +333,28 @@ func writeForEver(path string) {
 	os.Exit(1)
 }
 
+// Whatever a segment holds, a log opens and goes on.
 func FuzzOpen(f *testing.F) {
-	f.Add([]byte("00000000 {}\n"))
 	f.Add([]byte("\x00\x00\x00"))
-	f.Add([]byte("7d2b1c00 {\"seq\":1,\"time\":\"x\"}\n1234"))
+	line, err := makeBlock(header{Format: segmentFormat, First: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add(appendFrame(line, 1, lastOfBatch, newMaccer(Key{}), []byte(`{"seq":1,"time":"2026-03-01T00:00:00Z","kind":"start"}`+"\n")))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+		dir := filepath.Join(t.TempDir(), "log")
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		l, err := Open(path, quiet())
+		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(dir, Options{})
+		var foreign *ForeignError
+		if errors.As(err, &foreign) {
+			return
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

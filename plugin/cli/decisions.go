@@ -23,7 +23,8 @@ const newest = 20
 
 const decisionsLong = `Decisions lists what the gate on this node decided, oldest first: the newest 20,
 or with --all the whole log. With the number of a decision it shows that one in
-full. --follow goes on with what is decided from now on.
+full. --follow goes on with what is decided from now on. Heartbeats, which say no
+more than that the log lives, are listed with --all alone.
 
 --format json writes one JSON object per line, as it was logged.`
 
@@ -105,14 +106,17 @@ func (d *decisions) list(ctx context.Context, path string, out io.Writer) (err e
 			return err
 		}
 	}
-	each := func(raw []byte, rec *policy.Decision) error {
-		if d.format == "json" {
-			return writeLine(out, raw)
+	each := func(e audit.Entry) error {
+		switch {
+		case d.format == "json":
+			return writeLine(out, e.Raw)
+		case e.Decision.Kind == audit.KindHeartbeat && !d.all:
+			return nil
 		}
-		return report.List(out, []*policy.Decision{rec})
+		return report.List(out, []*policy.Decision{e.Decision})
 	}
 	if !d.follow {
-		return audit.ReadFile(ctx, path, from, each)
+		return audit.Entries(ctx, path, from, each)
 	}
 	err = audit.Follow(ctx, path, from, each)
 	if ctx.Err() != nil { // interrupted, which is how following ends
@@ -125,13 +129,13 @@ func (d *decisions) list(ctx context.Context, path string, out io.Writer) (err e
 var errShown = errors.New("shown")
 
 func (d *decisions) showOne(ctx context.Context, path string, out io.Writer) error {
-	err := audit.ReadFile(ctx, path, d.seq, func(raw []byte, rec *policy.Decision) error {
-		if rec.Seq != d.seq {
-			return usage("no decision %d: the log begins at %d; older ones may be in a file beside it, %s.damaged-*", d.seq, rec.Seq, path)
+	err := audit.Entries(ctx, path, d.seq, func(e audit.Entry) error {
+		if e.Seq != d.seq {
+			return usage("no decision %d: the next one that is here is %d; others may have been archived, or be in a segment that was set aside, %s/*.damaged-*", d.seq, e.Seq, path)
 		}
-		write := func() error { return report.Text(out, rec, colored(out)) }
+		write := func() error { return report.Text(out, e.Decision, colored(out)) }
 		if d.format == "json" {
-			write = func() error { return writeLine(out, raw) }
+			write = func() error { return writeLine(out, e.Raw) }
 		}
 		if err := write(); err != nil {
 			return err
@@ -168,7 +172,7 @@ func explainLog(err error, path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no decision log at %s: has phigated run on this node? If its state folder is elsewhere, say so with --state-dir or --config", path)
 	case errors.As(err, &damage):
-		return &ExitError{ExitTampered, fmt.Errorf("%w; keep a copy of the file, then restart phigated: it sets the file aside and goes on in a new one", err)}
+		return &ExitError{ExitTampered, fmt.Errorf("%w; keep a copy of the folder, then restart phigated: it sets the segment aside and goes on in a new one", err)}
 	}
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +22,7 @@ import (
 func loggedNode(t *testing.T, n int) (dir string, log *audit.Log) {
 	t.Helper()
 	dir = t.TempDir()
-	log, err := audit.Open(filepath.Join(dir, "decisions.log"), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	log, err := audit.Open(filepath.Join(dir, "decisions"), audit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +108,7 @@ func TestDecisionsShowsOne(t *testing.T) {
 	if err := runDecisions(t.Context(), &json, "2", "--state-dir", dir, "--format", "json"); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.ReadFile(filepath.Join(dir, "decisions.log"))
+	log, err := os.ReadFile(filepath.Join(dir, "decisions", "00000000000000000001.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +157,12 @@ func TestDecisionsErrorsSayWhatToDo(t *testing.T) {
 	dir, _ := loggedNode(t, 3)
 	damaged, log := loggedNode(t, 3)
 	log.Close()
-	path := filepath.Join(damaged, "decisions.log")
+	path := filepath.Join(damaged, "decisions", "00000000000000000001.log")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data[len(data)/2] ^= 1
+	data[len(data)-100] ^= 1
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/ask/server"
+	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/test/images"
 )
 
@@ -36,6 +37,7 @@ func scanCommands() map[string]func(ts *testscript.TestScript, neg bool, args []
 		"cut":      scriptCut,
 		"damage":   scriptDamage,
 		"phigated": scriptPhigated,
+		"log":      scriptLog,
 	}
 }
 
@@ -143,6 +145,14 @@ func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("damage: nothing to replace, or by another number of bytes")
 	}
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(data), args[1], args[2])), 0o644))
+}
+
+// scriptLog is: log DIR. It opens the log of a state folder and closes it, as a
+// phigated does that takes over the log of an earlier version.
+func scriptLog(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := audit.Open(filepath.Join(ts.MkAbs(args[0]), "decisions"), audit.Options{})
+	ts.Check(err)
+	ts.Check(l.Close())
 }
 
 // scriptPhigated is: phigated well|broken|new SOCKET. It answers there as a

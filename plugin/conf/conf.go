@@ -117,8 +117,9 @@ func (c Config) check(path string) error {
 	return errors.Join(errs...)
 }
 
-// Log is where the decision log lies.
-func (c Config) Log() string { return filepath.Join(c.StateDir, "decisions.log") }
+// Log is the folder of the decision log. An earlier version kept it in one file
+// beside it, decisions.log, which the log takes over.
+func (c Config) Log() string { return filepath.Join(c.StateDir, "decisions") }
 
 // GateSocket is where doors outside phigated ask: beside the commands' socket.
 func (c Config) GateSocket() string { return filepath.Join(filepath.Dir(c.Socket), judge.SocketName) }

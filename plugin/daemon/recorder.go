@@ -27,11 +27,22 @@ type recorder struct {
 const reopenEvery = 2 * time.Second
 
 func openRecorder(path string, log *slog.Logger) (*recorder, error) {
-	l, err := audit.Open(path, log)
+	l, err := audit.Open(path, logOptions(log))
 	if err != nil {
 		return nil, fmt.Errorf("opening the decision log: %w", err)
 	}
 	return &recorder{path: path, slog: log, log: l}, nil
+}
+
+// The log is never silent for longer, and a checkpoint is never older while
+// records come.
+const (
+	heartbeatEvery  = 10 * time.Second
+	checkpointEvery = time.Second
+)
+
+func logOptions(log *slog.Logger) audit.Options {
+	return audit.Options{Log: log, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery}
 }
 
 // Record implements engine.Recorder.
@@ -59,7 +70,7 @@ func (r *recorder) current() (*audit.Log, error) {
 	}
 	r.tried = time.Now()
 	_ = r.log.Close() // it has failed; what can be saved of it is saved by Open
-	l, err := audit.Open(r.path, r.slog)
+	l, err := audit.Open(r.path, logOptions(r.slog))
 	if err != nil {
 		r.failed = fmt.Errorf("opening the decision log again: %w", err)
 		return nil, r.failed

@@ -16,7 +16,7 @@ import (
 // A log that has failed for good is opened again, and in between says why
 // nothing is recorded.
 func TestRecorderOpensAgain(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "decisions.log")
+	path := filepath.Join(t.TempDir(), "decisions")
 	r, err := openRecorder(path, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestRecorderOpensAgain(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v (error %v), want 0600", info.Mode(), err)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v (error %v), want 0700", info.Mode(), err)
 	}
 }

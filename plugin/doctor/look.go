@@ -91,7 +91,8 @@ func (f *Facts) measure(ctx context.Context) {
 	from, err := audit.LastOf(ctx, file, measured)
 	var took []time.Duration
 	if err == nil {
-		err = audit.ReadFile(ctx, file, from, func(_ []byte, d *policy.Decision) error {
+		err = audit.Entries(ctx, file, from, func(e audit.Entry) error {
+			d := e.Decision
 			f.LastLogged = d.Time
 			if d.Gate == policy.GateValidate || d.Gate == policy.GateCreate || d.Gate == policy.GateStart {
 				took = append(took, time.Duration(d.DurationUs)*time.Microsecond)

@@ -31,7 +31,7 @@ type node struct {
 func newNode(t *testing.T, j *journald.Journal) *node {
 	t.Helper()
 	dir := t.TempDir()
-	log, err := audit.Open(filepath.Join(dir, "decisions.log"), quiet())
+	log, err := audit.Open(filepath.Join(dir, "decisions"), audit.Options{Log: quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,8 +144,10 @@ func (g *Gate) Status(ctx context.Context) (*ask.Status, error) { return ask.Get
 // Decisions reads the log so far.
 func (g *Gate) Decisions(ctx context.Context) ([]policy.Decision, error) {
 	var out []policy.Decision
-	err := audit.ReadFile(ctx, filepath.Join(g.StateDir, "decisions.log"), 1, func(_ []byte, d *policy.Decision) error {
-		out = append(out, *d)
+	err := audit.Entries(ctx, g.logFolder(), 1, func(e audit.Entry) error {
+		if e.Decision.Kind != audit.KindHeartbeat { // they come as time goes by, not by what a test does
+			out = append(out, *e.Decision)
+		}
 		return nil
 	})
 	if errors.Is(err, os.ErrNotExist) {
@@ -166,10 +168,16 @@ func (g *Gate) Verdicts(ctx context.Context, container string) ([]policy.Decisio
 	return out, err
 }
 
+func (g *Gate) logFolder() string { return filepath.Join(g.StateDir, "decisions") }
+
 // Output is everything that phigated wrote: log, decisions, state.
 func (g *Gate) Output() (string, error) {
 	var all strings.Builder
-	for _, path := range []string{g.LogFile(), filepath.Join(g.StateDir, "decisions.log"), filepath.Join(g.StateDir, "facts.db")} {
+	paths, err := filepath.Glob(filepath.Join(g.logFolder(), "*"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range append(paths, g.LogFile(), filepath.Join(g.StateDir, "facts.db")) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return "", err

@@ -156,7 +156,7 @@ phigate uninstall && exit 1 || [ $? -eq 3 ] # containerd requires phigate until 
 phigate status
 phigate uninstall --restart
 cmp /run/before.toml /etc/containerd/config.toml
-[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ -e /var/lib/phigate/decisions.log ]
+[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ -e /var/lib/phigate/decisions ]
 containerd config dump | grep "required_plugins = .'phigate'" && exit 1
 echo UNINSTALLED
 `
