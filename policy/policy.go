@@ -109,15 +109,35 @@ func (p *Policy) Selected(sub *Subject) []*Document {
 // PHIVolumes are the patterns of host paths that hold ePHI, of all documents
 // that select the subject; [Subject].PHIVolume asks them.
 func (p *Policy) PHIVolumes(sub *Subject) []string {
-	var out []string
-	for _, d := range p.Selected(sub) {
-		for _, pattern := range d.PHIVolumes {
-			if !slices.Contains(out, pattern) {
-				out = append(out, pattern)
+	return p.WithPHIVolumes(sub).PHIVolumes
+}
+
+// WithPHIVolumes is the subject with what the documents say of volumes that hold
+// ePHI: those of all documents that select it, those that are granted to it,
+// and those that are others'.
+func (p *Policy) WithPHIVolumes(sub *Subject) *Subject {
+	mine := *sub // other inspectors read the caller's
+	mine.PHIVolumes, mine.GrantedPHIVolumes, mine.ForeignPHIVolumes = nil, nil, nil
+	add := func(to *[]string, patterns []string) {
+		for _, pattern := range patterns {
+			if !slices.Contains(*to, pattern) {
+				*to = append(*to, pattern)
 			}
 		}
 	}
-	return out
+	for i := range p.Documents {
+		d := &p.Documents[i]
+		selects := len(d.PHIVolumes) > 0 && d.Selector.Selects(sub)
+		if selects {
+			add(&mine.PHIVolumes, d.PHIVolumes)
+		}
+		if selects && !d.Selector.ByLabel() {
+			add(&mine.GrantedPHIVolumes, d.PHIVolumes)
+		} else {
+			add(&mine.ForeignPHIVolumes, d.PHIVolumes)
+		}
+	}
+	return &mine
 }
 
 // DistinctIndividuals is from how many people on they are very many: the lowest

@@ -30,6 +30,10 @@ type Subject struct {
 	// PHIVolumes are patterns of host paths that hold ePHI, as the documents that
 	// select the subject say; filled before rules are asked.
 	PHIVolumes []string
+	// GrantedPHIVolumes are those of them that a document says which selects the
+	// subject by what its author does not control; ForeignPHIVolumes are those of
+	// documents that do not select it so.
+	GrantedPHIVolumes, ForeignPHIVolumes []string
 
 	Sees  Facts // what this gate sees
 	Later Facts // what LaterGate will see of the same container

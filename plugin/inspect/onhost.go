@@ -25,10 +25,31 @@ const maxGathering = 64
 
 // Inspect implements the engine's Inspector.
 func (in *OnHost) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
+	if p != nil {
+		s = p.WithPHIVolumes(s)
+	}
 	if in.gathering.Add(1) <= maxGathering {
 		in.Host.Gather(ctx, s)
+		in.storage(ctx, s)
 	}
 	in.gathering.Add(-1)
 	s.Host.Sockets = in.Sockets
 	return in.Spec.Inspect(ctx, s, p)
+}
+
+// storage asks what the volumes lie on that hold ePHI, and nothing of others.
+func (in *OnHost) storage(ctx context.Context, s *policy.Subject) {
+	if s.Spec == nil || !s.Sees.Has(policy.FactMounts|policy.FactHostPaths) {
+		return
+	}
+	var places []string
+	for source, real := range s.Host.RealPath {
+		if s.PHIVolume(source) || s.PHIVolume(real) {
+			places = append(places, source)
+		}
+	}
+	s.Host.Storage = in.Host.Storage(ctx, places)
+	if ctx.Err() == nil {
+		s.Sees |= policy.FactHostStorage
+	}
 }

@@ -24,9 +24,7 @@ const specWhere = "spec"
 // subject by its nature are skipped together, as out of scope.
 func (in *Spec) Inspect(ctx context.Context, s *policy.Subject, p *policy.Policy) policy.Report {
 	if p != nil {
-		mine := *s // other inspectors read the caller's
-		mine.PHIVolumes = p.PHIVolumes(s)
-		s = &mine
+		s = p.WithPHIVolumes(s)
 	}
 	run := specRun{subject: s}
 	for _, r := range in.Rules {

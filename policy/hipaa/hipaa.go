@@ -14,13 +14,14 @@ import "strings"
 type Kind uint8
 
 const (
-	Standard    Kind = iota // a standard, or a provision without specifications of its own
+	Standard    Kind = iota // a standard
 	Required                // a required implementation specification
 	Addressable             // an addressable implementation specification, 164.306(d)(3)
+	Provision               // a general requirement, a definition, or a specification of subpart D
 )
 
 func (k Kind) String() string {
-	return [...]string{"standard", "required", "addressable"}[k]
+	return [...]string{"standard", "required", "addressable", "provision"}[k]
 }
 
 // Citation is one paragraph of 45 CFR part 164.
@@ -44,7 +45,7 @@ func (c Citation) Title() string { return c.title }
 
 // The paragraphs that the catalogue cites.
 var (
-	GeneralRequirements  = Citation{"164.306(a)(1)", Standard, "Confidentiality, integrity and availability"}
+	GeneralRequirements  = Citation{"164.306(a)(1)", Provision, "Confidentiality, integrity and availability"}
 	RiskAnalysis         = Citation{"164.308(a)(1)(ii)(A)", Required, "Risk analysis"}
 	RiskManagement       = Citation{"164.308(a)(1)(ii)(B)", Required, "Risk management"}
 	InformationAccess    = Citation{"164.308(a)(4)(i)", Standard, "Information access management"}
@@ -66,7 +67,8 @@ var (
 	TransmissionSecurity = Citation{"164.312(e)(1)", Standard, "Transmission security"}
 	EncryptionInTransit  = Citation{"164.312(e)(2)(ii)", Addressable, "Encryption in transmission"}
 	AssociateContracts   = Citation{"164.314(a)(1)", Standard, "Business associate contracts or other arrangements"}
-	NotificationHHS      = Citation{"164.408(b)", Standard, "Notification to the Secretary, 500 or more individuals"}
+	UnsecuredPHI         = Citation{"164.402", Provision, "Definitions: breach, unsecured protected health information"}
+	NotificationHHS      = Citation{"164.408(b)", Provision, "Notification to the Secretary, 500 or more individuals"}
 	UsesDisclosures      = Citation{"164.502(a)", Standard, "Uses and disclosures of protected health information"}
 	MinimumNecessary     = Citation{"164.502(b)", Standard, "Minimum necessary"}
 	LimitedDataSet       = Citation{"164.514(e)", Standard, "Limited data set"}
@@ -78,7 +80,7 @@ func All() []Citation {
 		GeneralRequirements, RiskAnalysis, RiskManagement, InformationAccess, AccessAuthorization, AccessEstablishment,
 		MaliciousSoftware, LogInMonitoring, PasswordManagement, DataBackup, BusinessAssociates, DeviceMediaControls,
 		AccessControl, UniqueUser, AutomaticLogoff, EncryptionAtRest, AuditControls, Integrity, Authentication,
-		TransmissionSecurity, EncryptionInTransit, AssociateContracts, NotificationHHS, UsesDisclosures, MinimumNecessary,
+		TransmissionSecurity, EncryptionInTransit, AssociateContracts, UnsecuredPHI, NotificationHHS, UsesDisclosures, MinimumNecessary,
 		LimitedDataSet,
 	}
 }

@@ -1,3 +1,5 @@
+//go:generate go test -count=1 -run ^TestMarkdown$ . -update
+
 // Package rules is the catalogue of checks on a container's OCI runtime spec,
 // its environment and its ports. Each rule is a value with its documentation
 // inside and stands in a file of its own, the normative text on top.
@@ -27,6 +29,11 @@ func All() []policy.Rule {
 		dangerousCapability,
 		runtimeSocketMounted,
 		hostPathMounted,
+		phiVolumeNotGranted,
+		phiVolumeWritable,
+		phiVolumeOptions,
+		phiVolumeUnencrypted,
+		phiNotOnVolume,
 		sharedMountPropagation,
 		hostPID,
 		hostNetwork,
@@ -45,6 +52,7 @@ func All() []policy.Rule {
 		phiInEnv,
 		phiInMetadata,
 		imageNotPinned,
+		publicRegistry,
 		plaintextPort,
 		encryptionUnknownPort,
 		tlsVerificationOff,

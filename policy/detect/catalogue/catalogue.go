@@ -1,3 +1,5 @@
+//go:generate go test -count=1 -run ^TestMarkdown$ . -update
+
 // Package catalogue lists the detectors, and the rules under which what they
 // find is reported besides their own.
 package catalogue
