@@ -68,14 +68,16 @@ quality-benign: ## what is found in this machine's own files, per 100,000; ARGS=
 	@$(GO) run -buildvcs=false ./test/quality $(ARGS) $(BENIGN)
 
 FUZZTIME ?= 60s
+FUZZPACKAGES ?= ./policy/... ./plugin/... ./hooks/...
+FUZZPARALLEL ?= 2
 # A failure is made small with a few tries only: its input is kept in testdata either way. Where the
 # time is up while an input is sent to a worker, go test calls that a failure, "context deadline exceeded".
-fuzz: ## run every fuzz test for FUZZTIME (60s), one after the other, and say how often each ran
+fuzz: ## run every fuzz test for FUZZTIME (60s), one after the other; FUZZPACKAGES=./policy/... FUZZPARALLEL=1
 	@failed=; count=0; out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
-	for package in $$($(GO) list ./policy/... ./plugin/...); do \
+	for package in $$($(GO) list $(FUZZPACKAGES)); do \
 		for name in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
 			count=$$((count + 1)); verdict=ok; \
-			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel 2 "$$package" >"$$out" 2>&1 || \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel $(FUZZPARALLEL) "$$package" >"$$out" 2>&1 || \
 				{ grep -q '^ *context deadline exceeded$$' "$$out" && ! grep -q 'Failing input' "$$out"; } || verdict=FAILED; \
 			execs=$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$out" | tail -n 1); \
 			printf '%-6s %9s runs  %s %s\n' "$$verdict" "$${execs:-0}" "$${package##*phigate/}" "$$name"; \

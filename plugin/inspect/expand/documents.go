@@ -134,8 +134,11 @@ func openSQLiteFile(x *expansion, path string, in input) error {
 			return err
 		}
 	}
-	if db.damaged {
+	switch {
+	case db.damaged:
 		return errDamaged
+	case db.cut:
+		return errSQLiteCut
 	}
 	return x.check()
 }

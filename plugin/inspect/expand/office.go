@@ -23,6 +23,7 @@ type document struct {
 	parts map[string]zipEntry // by their names in lower case: part 2, 6.2.2.3
 	names []string            // in the archive's order
 	done  map[int64]bool      // parts that need no visit, by their offset
+	more  bool                // there are parts that are not known by name
 }
 
 // openDocument visits a document.
@@ -39,6 +40,9 @@ func openDocument(x *expansion, path string, in input) error {
 	if err := z.each(d.note); err != nil {
 		return err
 	}
+	if d.more {
+		x.skip(path, "document of more than 20,000 parts: the others are looked at as files")
+	}
 	if err := d.visit(); err != nil {
 		return err
 	}
@@ -52,7 +56,11 @@ func openDocument(x *expansion, path string, in input) error {
 
 func (d *document) note(e *zipEntry) error {
 	name := strings.ToLower(e.name)
-	if _, known := d.parts[name]; !known && len(d.parts) < officeParts && len(name) <= 256 {
+	switch _, known := d.parts[name]; {
+	case known:
+	case len(d.parts) == officeParts || len(name) > 256:
+		d.more = true
+	default:
 		d.parts[name] = *e
 		d.names = append(d.names, name)
 	}

@@ -111,7 +111,7 @@ func readOpenSheets(r io.Reader, table func(name string) *rows) error {
 		kind, err := s.xml.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return s.row.whole()
 		case err != nil:
 			return err
 		case kind == xmlStart:

@@ -235,7 +235,13 @@ func (p *parquetFile) cell(c *parquetColumn) bool {
 			return n > 0
 		}
 		room := min(sqliteValue-(len(p.text)-begin), sqliteRow-len(p.text))
-		if null || room <= 0 {
+		if null {
+			continue
+		}
+		if len(value) > room {
+			p.damaged = or(p.damaged, errSQLiteCut)
+		}
+		if room <= 0 {
 			continue
 		}
 		if len(p.text) > begin {

@@ -61,6 +61,9 @@ func openPDF(x *expansion, path string, in input) error {
 	if err := x.leaf(inside(path, "text"), -1, text); err != nil {
 		return err
 	}
+	if f.codes == 0 || len(f.fonts) >= pdfFonts {
+		f.damaged = or(f.damaged, reason("more fonts than are kept: some characters were not understood"))
+	}
 	if len(f.pages) == 0 {
 		f.damaged = or(f.damaged, errDamaged)
 	}
@@ -110,8 +113,9 @@ func (f *pdfFile) define(number pdfRef, l *pdfLexer) error {
 	if err != nil {
 		return ignore(err, io.EOF)
 	}
-	l.items = 0
+	l.items, l.cut = 0, false
 	object, err := l.object(tok, 0)
+	f.strings(l)
 	if err != nil && !errors.Is(err, errDamaged) {
 		return ignore(err, io.EOF)
 	}
@@ -137,12 +141,20 @@ func (f *pdfFile) define(number pdfRef, l *pdfLexer) error {
 	return nil
 }
 
+// strings notes that a string of the last object was cut.
+func (f *pdfFile) strings(l *pdfLexer) {
+	if l.cut {
+		f.damaged = or(f.damaged, reason("strings of more than 64 KiB: they were read up to there"))
+	}
+}
+
 // note keeps what an object says outside of pages' content.
 func (f *pdfFile) note(number pdfRef, dict pdfDict) {
 	if dict["Type"] == pdfName("Page") {
 		f.pages = append(f.pages, number)
 	}
 	if len(f.fields) > pdfFields {
+		f.damaged = or(f.damaged, reason("more than 4 MiB of form fields and titles"))
 		return
 	}
 	if name, ok := dict["T"].([]byte); ok {
@@ -248,6 +260,7 @@ func (f *pdfFile) parse(r io.Reader) any {
 		return nil
 	}
 	object, _ := l.object(tok, 0)
+	f.strings(l)
 	f.work += 16 + l.items
 	return object
 }

@@ -12,7 +12,8 @@ type pdfLexer struct {
 	r     *bufio.Reader
 	pos   int64 // of the next byte
 	token []byte
-	items int // of the object being read
+	items int  // of the object being read
+	cut   bool // a string was longer than is kept
 }
 
 type (
@@ -131,7 +132,9 @@ func (l *pdfLexer) angle(first byte) (any, error) {
 				out = append(out, half<<4)
 			}
 			return out, nil
-		case !ok || len(out) >= pdfString:
+		case !ok:
+		case len(out) >= pdfString:
+			l.cut = true
 		case digits%2 == 0:
 			half, digits = v, digits+1
 		default:
@@ -166,6 +169,8 @@ func (l *pdfLexer) literal() (any, error) {
 		}
 		if len(out) < pdfString {
 			out = append(out, c)
+		} else {
+			l.cut = true
 		}
 	}
 }

@@ -72,6 +72,7 @@ func (t *pdfText) step() error {
 	if err == nil {
 		c.lex.items = 0
 		tok, err = c.lex.object(tok, 0)
+		t.f.strings(c.lex)
 	}
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
@@ -83,9 +84,12 @@ func (t *pdfText) step() error {
 	if word, ok := tok.(pdfWord); ok {
 		t.do(c, string(word))
 		c.operands = c.operands[:0]
-	} else if len(c.operands) < pdfOperands {
-		c.operands = append(c.operands, tok)
+		return nil
 	}
+	if len(c.operands) == pdfOperands { // an operator takes the last
+		c.operands = c.operands[:copy(c.operands, c.operands[1:])]
+	}
+	c.operands = append(c.operands, tok)
 	return nil
 }
 
@@ -260,11 +264,15 @@ func (c *pdfContent) number(i int) float64 {
 func (t *pdfText) form(c *pdfContent) {
 	name, _ := c.operand(1).(pdfName)
 	ref, ok := t.f.dict(c.resources["XObject"])[name].(pdfRef)
-	if !ok || t.seen[ref] || len(t.levels) >= pdfForms {
+	if !ok || t.seen[ref] {
 		return
 	}
 	dict := t.f.dict(ref)
 	if dict["Subtype"] != pdfName("Form") {
+		return
+	}
+	if len(t.levels) >= pdfForms {
+		t.failed(reason("forms nested more than 8 deep"))
 		return
 	}
 	resources := t.f.dict(dict["Resources"])

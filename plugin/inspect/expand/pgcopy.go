@@ -14,22 +14,33 @@ func copyRows(r io.Reader, to *rows) error {
 	for {
 		err := row.read(lines)
 		if err != nil && len(row.line) == 0 || bytes.Equal(row.line, []byte(`\.`)) {
-			return ignore(err, io.EOF)
+			return or(ignore(err, io.EOF), row.whole())
 		}
 		if !to.row(row.split()) {
 			return errStop
 		}
 		if err != nil {
-			return ignore(err, io.EOF)
+			return or(ignore(err, io.EOF), row.whole())
 		}
 	}
 }
+
+const errCopyCut = reason("rows of more than 8 MiB or 2,000 columns: they were read up to there")
 
 // copyRow is one row in the text format of PostgreSQL's COPY: values between
 // tabs, backslash escapes, \N for NULL.
 type copyRow struct {
 	line  []byte
 	cells [][]byte
+	cut   bool // of any row, something was not kept
+}
+
+// whole is errCopyCut when something was cut.
+func (c *copyRow) whole() error {
+	if c.cut {
+		return errCopyCut
+	}
+	return nil
 }
 
 // read reads a line and keeps at most pgLine bytes of it.
@@ -37,9 +48,9 @@ func (c *copyRow) read(r *bufio.Reader) error {
 	c.line = c.line[:0]
 	for {
 		piece, err := r.ReadSlice('\n')
-		if room := pgLine - len(c.line); room > 0 {
-			c.line = append(c.line, piece[:min(len(piece), room)]...)
-		}
+		room := pgLine - len(c.line)
+		c.cut = c.cut || len(piece) > room
+		c.line = append(c.line, piece[:min(len(piece), room)]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
@@ -61,6 +72,7 @@ func (c *copyRow) split() [][]byte {
 		}
 		c.cells = append(c.cells, uncopy(cell))
 	}
+	c.cut = c.cut || more
 	return c.cells
 }
 

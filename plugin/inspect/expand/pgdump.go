@@ -31,6 +31,7 @@ type pgDump struct {
 	packed  byte // how data is compressed: 0 not, 1 zlib, 2 LZ4, 3 zstd
 	tables  map[int64]pgTable
 	kept    int
+	cut     bool // a statement was longer than is kept
 }
 
 // pgTable is an entry of the table of contents that has data.
@@ -53,7 +54,7 @@ func openPgDump(x *expansion, path string, in input) error {
 	for {
 		kind, err := d.r.ReadByte()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return d.whole()
 		}
 		if err != nil {
 			return err
@@ -62,6 +63,14 @@ func openPgDump(x *expansion, path string, in input) error {
 			return err
 		}
 	}
+}
+
+// whole says whether all columns are known.
+func (d *pgDump) whole() error {
+	if d.cut {
+		return reason("COPY statements of more than 64 KiB: the other columns have no names")
+	}
+	return nil
 }
 
 // head reads what comes before the table of contents, and gives the format.
@@ -164,6 +173,7 @@ func (d *pgDump) entry() error {
 	if d.kept += len(tag) + len(statement) + 256; d.kept > pgKept {
 		return reason("table of contents too large")
 	}
+	d.cut = d.cut || len(statement) == pgString
 	d.tables[id] = pgTableOf(tag, schema, statement)
 	return nil
 }

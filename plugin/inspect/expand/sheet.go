@@ -18,11 +18,23 @@ const (
 	sheetStyles  = 65_536   // cell formats of a workbook: the limit of Excel
 )
 
+// errSheet is given at a sheet's end when something of it was beyond these bounds.
+const errSheet = reason("cells of more than 1 MiB, or rows of more than 8 MiB or 16,384 columns: they were read up to there")
+
 // sheetRow gathers the cells of a row.
 type sheetRow struct {
 	bytes []byte
 	ends  []int
 	cells [][]byte
+	cut   bool // of any row, something was not kept
+}
+
+// whole is errSheet when something was cut.
+func (r *sheetRow) whole() error {
+	if r.cut {
+		return errSheet
+	}
+	return nil
 }
 
 func (r *sheetRow) reset() { r.bytes, r.ends = r.bytes[:0], r.ends[:0] }
@@ -36,6 +48,7 @@ func (r *sheetRow) text(b []byte) {
 		begin = r.ends[len(r.ends)-1]
 	}
 	room := min(sheetCell-(len(r.bytes)-begin), sheetBytes-len(r.bytes))
+	r.cut = r.cut || len(b) > room
 	r.bytes = append(r.bytes, b[:max(0, min(len(b), room))]...)
 }
 
@@ -46,6 +59,7 @@ func (r *sheetRow) end(times int) {
 		begin = r.ends[len(r.ends)-1]
 	}
 	value := r.bytes[begin:]
+	r.cut = r.cut || len(value) > 0 && len(r.ends) >= sheetColumns
 	for i := 0; i < times && len(r.ends) < sheetColumns; i++ {
 		if i > 0 && len(r.bytes)+len(value) <= sheetBytes {
 			r.bytes = append(r.bytes, value...)
@@ -73,6 +87,8 @@ type sharedStrings struct {
 	bytes []byte
 	ends  []uint32
 }
+
+const errStyles = reason("more than 65,536 cell formats: dates of the others are read as numbers")
 
 const errShared = reason("more than 32 MiB of shared strings")
 
@@ -140,7 +156,7 @@ func readStyles(r io.Reader) ([]bool, error) {
 			return dates, nil
 		}
 		if err != nil || len(dates) == sheetStyles || len(custom) == sheetStyles {
-			return dates, err
+			return dates, or(err, errStyles)
 		}
 		if kind == xmlText {
 			continue

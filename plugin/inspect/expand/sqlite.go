@@ -34,6 +34,8 @@ var (
 	errStop    = errors.New("no more wanted")
 )
 
+const errSQLiteCut = reason("values of more than 1 MiB, or rows or a schema of more than 8 MiB: they were read up to there")
+
 // sqliteDB is an open database.
 type sqliteDB struct {
 	src      io.ReaderAt
@@ -43,6 +45,7 @@ type sqliteDB struct {
 	encoding uint32 // of text: 1 UTF-8, 2 UTF-16LE, 3 UTF-16BE
 	left     int64  // pages that may still be read: each belongs to one tree alone
 	damaged  bool   // something could not be read
+	cut      bool   // something was longer than is kept
 	row      sqliteRecord
 }
 

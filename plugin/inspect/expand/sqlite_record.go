@@ -103,7 +103,9 @@ func (r *sqliteRecord) bytes(size, most int64) ([]byte, bool) {
 			return r.value, false
 		}
 		n := min(size, int64(len(r.local)))
-		if room := most - int64(len(r.value)); room > 0 {
+		room := most - int64(len(r.value))
+		r.db.cut = r.db.cut || n > room
+		if room > 0 {
 			r.value = append(r.value, r.local[:min(n, room)]...)
 		}
 		r.local = r.local[n:]

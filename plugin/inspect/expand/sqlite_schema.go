@@ -38,6 +38,8 @@ func (db *sqliteDB) tables() []sqliteTable {
 		t := sqliteTable{rowid: -1}
 		if kept += len(cells[4]); kept <= sqliteSchema {
 			t = parseCreate(string(cells[4]))
+		} else {
+			db.cut = true // its columns have no names
 		}
 		t.name, t.root = string(cells[1][:min(len(cells[1]), maxPath)]), uint32(root)
 		found = append(found, t)

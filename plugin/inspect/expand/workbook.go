@@ -36,10 +36,11 @@ func (b *workbook) readSheet(r io.Reader, to *rows) error {
 		kind, err := s.xml.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return s.row.whole()
 		case err != nil:
 			return err
 		case kind == xmlText && s.open > 0:
+			s.row.cut = s.row.cut || len(s.xml.text) > sheetCell-len(s.value)
 			s.value = append(s.value, s.xml.text[:max(0, min(len(s.xml.text), sheetCell-len(s.value)))]...)
 		case kind == xmlStart:
 			s.start(s.xml.name())

@@ -46,6 +46,7 @@ type cda struct {
 	next     int64
 	last     int64 // where the last element of a clinical document began
 	synthea  bool
+	cut      bool // a text or an attribute about the patient was longer than is kept
 
 	open  bool   // within a person
 	depth int    // of the element that is one
@@ -73,6 +74,9 @@ func (c *cda) Window(w detect.Window) {
 func (c *cda) Close() {
 	c.elements.Close()
 	c.elements.Missed(c.sink.Skip)
+	if c.cut {
+		c.sink.Skip("text of more than 64 KiB or attribute of more than 4 KiB about a patient was read up to there")
+	}
 }
 
 // Idle says that no document is open, or that what is open is none.
@@ -87,6 +91,7 @@ func (c *cda) element(t *xmltok.Token) {
 		return
 	}
 	c.last = t.Off
+	c.cut = c.cut || c.open && t.Cut
 	switch {
 	case t.Kind == xmltok.Start && !c.open && cdaOpens(t):
 		c.open, c.depth, c.off = true, t.Depth, t.Off

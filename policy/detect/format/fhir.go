@@ -52,7 +52,11 @@ type fhir struct {
 	elements  *xmltok.Tokenizer
 	json, xml *fhirTree
 	next      int64 // after the last window
+	cut       bool  // a value that may identify somebody was longer than is kept
 }
+
+// cutValue is what is told of such values.
+const cutValue = "value of a patient's data that is longer than 4 KiB (XML) or 64 KiB (JSON) was read up to there"
 
 var (
 	fhirKey   = []byte("resourceType")
@@ -83,6 +87,9 @@ func (f *fhir) Close() {
 	f.elements.Close()
 	f.objects.Missed(f.json.sink.Skip)
 	f.elements.Missed(f.xml.sink.Skip)
+	if f.cut {
+		f.json.sink.Skip(cutValue)
+	}
 }
 
 // Idle says that no document is open that still may name somebody.
@@ -102,6 +109,7 @@ func (f *fhir) object(t *jsontok.Token) {
 		}
 		f.json.pop()
 	case jsontok.String:
+		f.cut = f.cut || len(t.Value) == jsontok.MaxString && f.json.begun && fhirIdentity(t.Key)
 		f.json.set(t.Key, t.Value, t.Off)
 	}
 }
@@ -112,6 +120,7 @@ func (f *fhir) element(t *xmltok.Token) {
 	switch t.Kind {
 	case xmltok.Start:
 		if v := t.Attr("value"); v != nil {
+			f.cut = f.cut || len(v) == xmltok.MaxValue && f.xml.begun && fhirIdentity(t.Name)
 			f.xml.set(t.Name, v, t.Off)
 		}
 		resource := proper(t.Name) && (len(t.Space) == 0 || bytes.Equal(t.Space, fhirSpace))

@@ -103,6 +103,16 @@ func fhirFieldOf(key []byte) fhirField {
 	return fieldNone
 }
 
+// fhirIdentity says that what identifies somebody stands under the key. Narratives
+// and attachments may be long: these are looked at as text and as files.
+func fhirIdentity(key []byte) bool {
+	switch fhirFieldOf(key) {
+	case fieldNone, fieldText, fieldURL, fieldDisplay:
+		return false
+	}
+	return true
+}
+
 // maxFHIRValue bounds a value that is kept, maxFHIRKeys the identifiers of one person.
 const (
 	maxFHIRValue = 256

@@ -212,6 +212,9 @@ func (x *script) Idle() bool {
 }
 
 func (x *script) token(t *xmltok.Token) {
+	if t.Cut && x.inside > 0 {
+		x.sink.Skip("text of more than 64 KiB or attribute of more than 4 KiB about a patient was read up to there")
+	}
 	switch t.Kind {
 	case xmltok.Start:
 		x.start(t)

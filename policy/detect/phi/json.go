@@ -137,6 +137,9 @@ func (r *jsonReader) string(t *jsontok.Token) {
 		r.within = false
 		return
 	}
+	if len(t.Value) == jsontok.MaxString && r.tree.tells(t.Key) {
+		r.tree.sink.Skip("string of more than 64 KiB about a person was read up to there")
+	}
 	if standardKey(t.Key) {
 		r.tree.leave()
 		return

@@ -175,6 +175,8 @@ func (v *values) end() {
 	v.quoted = false
 	if len(v.ends) < maxColumns {
 		v.ends = append(v.ends, len(v.bytes))
+	} else {
+		v.cut = true
 	}
 }
 

@@ -51,7 +51,7 @@ func openTable(m detect.Meta, s *detect.Sink) detect.Reader {
 			return nil
 		}
 		if off > textOff(m.Hit) || off <= 0 { // else the header is longer than what is seen: it is looked for
-			t.from = off
+			t.from, t.expects = off, true
 		}
 	}
 	t.lines = detect.NewLines(maxRow, t.line)
@@ -156,11 +156,9 @@ type table struct {
 	cells   [][]byte
 	person  person
 	cut     bool
-	tries   int // lines since the last that said something
+	wide    bool // there are more columns, or longer headers, than are looked at
+	expects bool // the first line that is read is a header
 }
-
-// maxTries bounds the lines behind a table in which another header is looked for.
-const maxTries = 1000
 
 func (t *table) Window(w detect.Window) {
 	if skip := t.from - w.Off; skip > 0 {
@@ -176,15 +174,19 @@ func (t *table) Close() {
 	if t.cut && t.layout != nil {
 		t.sink.Skip("rows of a patient table longer than 1 MiB were read up to there")
 	}
+	if t.wide {
+		t.sink.Skip("table of more than 4,096 columns, or with a header of more than 64 KiB")
+	}
 }
 
 func (t *table) line(l detect.Line) {
 	switch {
 	case len(l.Text) == 0 && len(t.row.lines) == 0:
 	case t.layout == nil:
-		if t.tries++; t.tries < maxTries && plausible(l.Text) {
+		if plausible(l.Text) {
 			t.layout = t.header(l.Text)
 		}
+		t.expects = false
 	default:
 		t.body(l)
 	}
@@ -195,6 +197,7 @@ func (t *table) line(l detect.Line) {
 func (t *table) header(line []byte) *layout {
 	const longest = 64 << 10
 	if len(line) > longest {
+		t.wide = t.wide || t.expects
 		return nil
 	}
 	var best *layout
@@ -262,13 +265,13 @@ func (t *table) unjoin() {
 // the header of another table.
 func (t *table) judge(off int64, line []byte) {
 	t.layout.read(t.cells, &t.person)
+	t.wide = t.wide || len(t.cells) == maxColumns
 	r := t.layout.record(&t.person, off)
-	if r.Has != 0 || r.Rows {
+	if r.Level() != detect.Nothing {
 		t.sink.Record(r)
-		t.tries = 0
 		return
 	}
-	if t.tries++; t.tries < maxTries && len(line) > 0 && likeHeader(t.cells) && plausible(line) {
+	if len(line) > 0 && likeHeader(t.cells) && plausible(line) {
 		if next := t.header(line); next != nil {
 			t.layout = next
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/detecttest"
 	"github.com/phigate/phigate/policy/detect/phi"
 )
@@ -157,5 +158,44 @@ func TestTable_wide(t *testing.T) {
 		if f := detecttest.Run(phi.Table(), "/srv/a.csv", []byte(content)).Of("phi-table"); f == nil || f.Individuals.Point != 1 {
 			t.Errorf("%d columns before: found %t, want a patient", columns, f != nil)
 		}
+	}
+}
+
+// TestCutIsSaid: columns, headers and identifiers beyond what is kept are told.
+func TestCutIsSaid(t *testing.T) {
+	wide := func(n int) string {
+		return "last,first,dob,ssn" + strings.Repeat(",c", n) + "\nDoe,Jane,1980-02-01,237-96-2820" + strings.Repeat(",1", n) + "\n"
+	}
+	head := "last,first,dob,ssn," + strings.Repeat("some_other_column,", 4000)
+	long := strings.Repeat("Doe ", 17<<10)
+	for name, c := range map[string]struct {
+		detector detect.Detector
+		text     string
+		skipped  int
+	}{
+		"columns_fit":        {phi.Table(), wide(4000), 0},
+		"columns_are_more":   {phi.Table(), wide(4100), 1},
+		"header_is_longer":   {phi.Table(), head + "\nDoe,Jane,1980-02-01,237-96-2820\n", 1},
+		"text_of_an_element": {phi.XML(), `<patient><lastName>` + long + `</lastName><dob>1980-02-01</dob></patient>`, 1},
+		"other_text":         {phi.XML(), `<patient><lastName>Doe</lastName><dob>1980-02-01</dob><note>` + long + `</note></patient>`, 0},
+		"attribute":          {phi.XML(), `<patient lastName="` + long[:5000] + `" dob="1980-02-01"/>`, 1},
+		"string":             {phi.JSON(), `{"patient": {"lastName": "` + long + `", "dob": "1980-02-01"}}`, 1},
+		"other_string":       {phi.JSON(), `{"patient": {"lastName": "Doe", "dob": "1980-02-01", "note": "` + long + `"}}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := detecttest.Run(c.detector, "/srv/a", []byte(c.text)); len(got.Skipped) != c.skipped {
+				t.Errorf("%d skipped, want %d", len(got.Skipped), c.skipped)
+			}
+		})
+	}
+}
+
+// TestTable_later: another table is found however many rows of none stand before it.
+func TestTable_later(t *testing.T) {
+	text := "last,first,dob,mrn,diagnosis\nDoe,Jane,1980-02-01,40296060,E11.9\n" + strings.Repeat("drug,dose,unit,form\n", 5000) +
+		"diagnosis,mrn,dob,first,last\nE11.9,33619778,1981-02-01,Jim,Roe\n"
+	got := detecttest.Run(phi.Table(), "/srv/a", []byte(text))
+	if f := got.Of("phi-table"); f == nil || f.Individuals.Point != 2 {
+		t.Errorf("found %t, want two people", f != nil)
 	}
 }

@@ -46,6 +46,9 @@ const sampleBytes = 256 << 10
 
 // Row takes the next row.
 func (t *rows) Row(n int64, cells [][]byte) bool {
+	if len(cells) > maxColumns {
+		t.sink.Skip("table of more than 4,096 columns: the others were not read")
+	}
 	cells = cells[:min(len(cells), maxColumns)]
 	if t.layout != nil {
 		t.judge(n, cells)

@@ -75,6 +75,7 @@ type xmlReader struct {
 	tokens *xmltok.Tokenizer
 	begin  beginning
 	hidden bool // an entity stands where an identifier would
+	cut    bool // an identifier is longer than is kept
 }
 
 func (r *xmlReader) Window(w detect.Window) {
@@ -90,6 +91,9 @@ func (r *xmlReader) Close() {
 			r.tree.sink.Skip(reason)
 		}
 	})
+	if r.cut {
+		r.tree.sink.Skip("text of more than 64 KiB or attribute of more than 4 KiB about a person was read up to there")
+	}
 }
 
 // Idle sleeps between documents.
@@ -105,6 +109,7 @@ func (r *xmlReader) token(t *xmltok.Token) {
 		for _, a := range t.Attrs {
 			r.tree.value(a.Name, a.Value, t.Off)
 			r.hidden = r.hidden || t.Unexpanded && r.tree.tells(a.Name)
+			r.cut = r.cut || len(a.Value) == xmltok.MaxValue && r.tree.tells(a.Name)
 		}
 		r.tree.object().row = len(t.Attrs) > 1
 	case xmltok.End:
@@ -116,6 +121,7 @@ func (r *xmlReader) token(t *xmltok.Token) {
 	case xmltok.Text:
 		r.tree.text(t.Value, t.Off)
 		r.hidden = r.hidden || t.Unexpanded && r.tree.tells(t.Name)
+		r.cut = r.cut || t.Cut && r.tree.tells(t.Name)
 	}
 }
 

@@ -60,7 +60,7 @@ func (z *Tokenizer) push(prefix, name []byte) {
 	l.space = z.lookup(prefix)
 	z.names = append(append(z.names, prefix...), name...)
 	z.levels = append(z.levels, l)
-	t := Token{Kind: Start, Off: z.mark, Attrs: z.attrs, Depth: len(z.levels) - 1, Unexpanded: z.ownInTag}
+	t := Token{Kind: Start, Off: z.mark, Attrs: z.attrs, Depth: len(z.levels) - 1, Unexpanded: z.ownInTag, Cut: z.cutInTag}
 	z.named(&t, t.Depth)
 	z.tok = t
 	z.emit(&z.tok)
@@ -86,6 +86,7 @@ func (z *Tokenizer) attributes() {
 // declare binds a prefix until its element's end.
 func (z *Tokenizer) declare(prefix, uri []byte) {
 	if len(z.spaces) == maxSpace {
+		z.missed[manySpaces] = true
 		return
 	}
 	if n := len(z.spaces); n < cap(z.spaces) {

@@ -91,7 +91,7 @@ func (z *Tokenizer) keep(b []byte) {
 
 // open begins a tag.
 func (z *Tokenizer) open(at int64) {
-	z.state, z.mark, z.ended, z.empty, z.ownInTag = tagOpen, at, false, false, false
+	z.state, z.mark, z.ended, z.empty, z.ownInTag, z.cutInTag = tagOpen, at, false, false, false, false
 	z.tag, z.spans = z.tag[:0], z.spans[:0]
 }
 
@@ -232,7 +232,7 @@ func (z *Tokenizer) value(data []byte, i int, off int64) int {
 
 func (z *Tokenizer) keepValue(b []byte) {
 	if room := MaxValue - (len(z.tag) - z.spans[len(z.spans)-1].value); len(b) > room {
-		b = b[:room]
+		b, z.cutInTag = b[:room], true
 	}
 	z.tag = append(z.tag, b...)
 }

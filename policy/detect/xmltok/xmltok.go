@@ -42,7 +42,7 @@ type Token struct {
 	Space, Prefix, Name []byte
 	Attrs               []Attr // of a start, name spaces not among them
 	Value               []byte // of text
-	Cut                 bool   // the text was longer than the bound
+	Cut                 bool   // the text, or a value among Attrs, was longer than the bound
 	Unexpanded          bool   // the text or an attribute has an entity that the document declares
 	// Depth counts the elements around it; an end has the depth of its start.
 	Depth int
@@ -107,6 +107,7 @@ type Tokenizer struct {
 	missed    [misses]bool
 	ownInText bool // an entity of the document's own is in the text
 	ownInTag  bool // or in an attribute of the tag
+	cutInTag  bool // an attribute of the tag is longer than the bound
 }
 
 // miss is a reason why something was passed over.
@@ -116,6 +117,7 @@ const (
 	deep miss = iota
 	unknownEntity
 	manyAttributes
+	manySpaces
 	misses
 )
 
@@ -126,6 +128,7 @@ var reasons = [misses]string{
 	deep:           "XML nested more than 64 deep",
 	unknownEntity:  Entities,
 	manyAttributes: "XML element with more than 32 attributes",
+	manySpaces:     "XML with more than 32 name spaces at a time",
 }
 
 // span is an attribute within tag.

@@ -173,6 +173,38 @@ func TestTokenizer_hostile(t *testing.T) {
 	}
 }
 
+// TestCut: values, texts and name spaces beyond their bounds are told.
+func TestCut(t *testing.T) {
+	spaces := strings.Repeat("<x xmlns:a='u'>", 33)
+	for name, c := range map[string]struct {
+		text   string
+		cut    int
+		missed []string
+	}{
+		"value_fits":      {`<a b="` + strings.Repeat("v", xmltok.MaxValue) + `"/>`, 0, nil},
+		"value_is_longer": {`<a b="` + strings.Repeat("v", xmltok.MaxValue+1) + `"/><a b="v"/>`, 1, nil},
+		"text_fits":       {`<a>` + strings.Repeat("v", xmltok.MaxText) + `</a>`, 0, nil},
+		"text_is_longer":  {`<a>` + strings.Repeat("v", xmltok.MaxText+1) + `</a><a>v</a>`, 1, nil},
+		"spaces":          {spaces, 0, []string{"XML with more than 32 name spaces at a time"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cut := 0
+			z := xmltok.New(func(t *xmltok.Token) {
+				if t.Cut {
+					cut++
+				}
+			})
+			z.Window(0, []byte(c.text))
+			z.Close()
+			var missed []string
+			z.Missed(func(reason string) { missed = append(missed, reason) })
+			if diff := cmp.Diff(c.missed, missed); cut != c.cut || diff != "" {
+				t.Errorf("%d tokens are cut, want %d; missed (-want +got):\n%s", cut, c.cut, diff)
+			}
+		})
+	}
+}
+
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
