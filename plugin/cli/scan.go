@@ -133,37 +133,19 @@ func (s *scan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spec, err := readSpec(s.spec)
+	r, err := s.open(ctx, node)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "phigate-scan-")
-	if err != nil {
-		return fmt.Errorf("making a temporary folder: %w", err)
-	}
-	defer func() { s.leave(os.RemoveAll(dir)) }()
-	t, err := target.Open(ctx, s.target, target.Options{Containerd: node.Containerd, Mounts: dir})
-	if err != nil {
-		return err
-	}
-	defer func() { s.leave(t.Close()) }()
-	store, err := cache.Temporary(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { s.leave(store.Close()) }()
-	if err := s.read(ctx, t, store); err != nil {
-		return err
-	}
-	subject, notes := subjectOf(t, spec)
-	s.note(append(notes, unselected(inForce, subject)...))
-	d, err := evaluate(ctx, subject, inForce, store)
+	defer func() { s.leave(r.close()) }()
+	s.note(append(r.notes, unselected(inForce, r.subject)...))
+	d, err := judge(inForce, r.store).Evaluate(ctx, r.subject)
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
 	d.DurationMs, d.DurationUs = took.Milliseconds(), took.Microseconds() // the reading is part of it
-	return s.answer(d, t)
+	return s.answer(d, r.target)
 }
 
 // leave tells what could not be cleaned up; the verdict holds all the same.
@@ -293,12 +275,13 @@ type unlogged struct{}
 func (unlogged) Record(context.Context, *policy.Decision) (uint64, error) { return 0, nil }
 func (unlogged) Last() time.Time                                          { return time.Time{} }
 
-func evaluate(ctx context.Context, s *policy.Subject, p *policy.Policy, store *cache.Store) (*policy.Decision, error) {
+// judge is the engine over facts that were gathered.
+func judge(p *policy.Policy, store *cache.Store) *engine.Engine {
 	e := engine.New(unlogged{},
 		&inspect.Spec{Rules: rules.All()},
 		&inspect.Files{Store: store, Rules: len(catalogue.All())})
 	e.SetPolicy(p)
-	return e.Evaluate(ctx, s)
+	return e
 }
 
 // answer writes the report and gives the verdict its exit code.

@@ -85,10 +85,7 @@ func (e *Engine) EvaluateIf(ctx context.Context, s *policy.Subject, holds func()
 	if !holds() {
 		return nil, false, nil
 	}
-	report.Now = began
-	if last := e.recorder.Last(); last.After(report.Now) {
-		report.Now = last
-	}
+	report.Now = e.latest(began)
 	d = policy.NewDecision(s, policy.Decide(p, s, report), report.Now, e.now().Sub(began))
 	seq, err := e.recorder.Record(ctx, d)
 	if err != nil {
@@ -96,6 +93,26 @@ func (e *Engine) EvaluateIf(ctx context.Context, s *policy.Subject, holds func()
 	}
 	d.Seq = seq
 	return d, true, nil
+}
+
+// Inspect asks the inspectors as Evaluate does and returns what Evaluate would
+// decide upon. It decides nothing and records nothing.
+func (e *Engine) Inspect(ctx context.Context, s *policy.Subject) (policy.Report, error) {
+	began := e.now()
+	report, err := e.inspect(ctx, s, e.Policy())
+	if err != nil {
+		return report, fmt.Errorf("judging %s: %w", s.Display(), err)
+	}
+	report.Now = e.latest(began)
+	return report, nil
+}
+
+// latest is a moment, or that of the newest record where the clock was set back.
+func (e *Engine) latest(moment time.Time) time.Time {
+	if last := e.recorder.Last(); last.After(moment) {
+		return last
+	}
+	return moment
 }
 
 // unjudgedWithin bounds the wait for the record of a refusal without a verdict.
