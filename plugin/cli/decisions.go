@@ -179,17 +179,23 @@ func explainLog(err error, path string) error {
 
 // state is phigated's state folder: as given, else as configured.
 func (d *decisions) state() (string, error) {
-	if d.stateDir != "" {
-		return d.stateDir, nil
-	}
+	node, err := d.node()
+	return node.StateDir, err
+}
+
+// node is the node's configuration, with the state folder that was given.
+func (d *decisions) node() (conf.Config, error) {
 	c, err := conf.Load(d.config)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !d.isExplicit:
-		return conf.Default().StateDir, nil
+	case d.stateDir != "" && !d.isExplicit && err != nil, errors.Is(err, fs.ErrNotExist) && !d.isExplicit:
+		c = conf.Default()
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usage("%w: name the file that phigated runs with, or give --state-dir", err)
+		return c, usage("%w: name the file that phigated runs with, or give --state-dir", err)
 	case err != nil:
-		return "", &ExitError{ExitUsage, err}
+		return c, &ExitError{ExitUsage, err}
 	}
-	return c.StateDir, nil
+	if d.stateDir != "" {
+		c.StateDir = d.stateDir
+	}
+	return c, nil
 }

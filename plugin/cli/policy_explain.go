@@ -74,7 +74,7 @@ func newExplainCommand() *cobra.Command {
 // atRest explains what the engine makes of a target.
 func (x *policyExplain) atRest(ctx context.Context) error {
 	debug.SetMemoryLimit(memoryLimit)
-	node, err := x.node()
+	node, err := x.scan.node()
 	if err != nil {
 		return err
 	}
