@@ -27,6 +27,8 @@
 //	bypass      sees the containers that came through no door, and records them
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
+//	explain     what became of each rule, and whose word its action follows
+//	simulate    what another policy would refuse or have decided otherwise
 //	report      decisions as text and JSON
 //	conf        phigated's configuration
 //	ask         what the commands ask phigated; ask/judge: what the doors in hooks

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -107,14 +108,14 @@ func (x *policyExplain) decided(ctx context.Context) error {
 	}
 	path := conf.Config{StateDir: dir}.Log()
 	var found *policy.Decision
-	err = audit.ReadFile(ctx, path, x.seq, func(_ []byte, d *policy.Decision) error {
-		if d.Seq == x.seq {
-			found = d
+	err = audit.Entries(ctx, path, x.seq, func(e audit.Entry) error {
+		if e.Seq == x.seq {
+			found = e.Decision
 		}
 		return errShown
 	})
 	switch {
-	case found == nil && (err == nil || err == errShown):
+	case found == nil && (err == nil || errors.Is(err, errShown)):
 		return usage("no decision %d in %s: see the newest with `phigate decisions`", x.seq, path)
 	case found == nil:
 		return explainLog(err, path)

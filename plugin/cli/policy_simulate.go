@@ -101,8 +101,8 @@ func (m *policySimulate) run(ctx context.Context, args []string, stdin io.Reader
 // overDecisions decides the log anew.
 func (m *policySimulate) overDecisions(ctx context.Context, p *policy.Policy, node conf.Config) error {
 	sim := simulate.NewDecisions(p, inForce(node))
-	err := audit.ReadFile(ctx, node.Log(), 1, func(_ []byte, d *policy.Decision) error {
-		sim.Add(d)
+	err := audit.Entries(ctx, node.Log(), 1, func(e audit.Entry) error {
+		sim.Add(e.Decision)
 		return nil
 	})
 	if err != nil {
