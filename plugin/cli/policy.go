@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ where it cannot.`,
 			if err != nil {
 				return err
 			}
-			compiled, problems := config.Compile(files, catalogue())
+			compiled, problems := config.Lint(files, catalogue(), time.Now())
 			if format == "json" {
 				err = lintJSON(cmd.OutOrStdout(), compiled, problems)
 			} else {
@@ -128,13 +129,13 @@ func count(n int, noun string) string {
 // standard input for "-".
 func readPolicies(names []string, stdin io.Reader) ([]config.File, error) {
 	var files []config.File
-	for _, name := range names {
+	for layer, name := range names {
 		if name == "-" {
 			data, err := io.ReadAll(io.LimitReader(stdin, config.MaxSize+1))
 			if err != nil {
 				return nil, fmt.Errorf("reading the standard input: %w", err)
 			}
-			files = append(files, config.File{Name: "stdin", Data: data})
+			files = append(files, config.File{Name: "stdin", Data: data, Layer: layer})
 			continue
 		}
 		found, err := conf.ReadPolicies([]string{name})
@@ -143,6 +144,9 @@ func readPolicies(names []string, stdin io.Reader) ([]config.File, error) {
 		}
 		if len(found) == 0 {
 			return nil, usage("%s holds no file that ends in .yaml or .yml", policy.Printable(name))
+		}
+		for i := range found {
+			found[i].Layer = layer
 		}
 		files = append(files, found...)
 	}

@@ -22,7 +22,7 @@ type Config struct {
 	NRI        NRI      `json:"nri"`
 	StateDir   string   `json:"stateDir"` // log, facts, keys; made with mode 0700
 	Socket     string   `json:"socket"`   // for the commands; made with mode 0600
-	Policies   []string `json:"policies"` // files, or folders of *.yaml
+	Policies   []string `json:"policies"` // files, or folders of *.yaml; a later one may override an earlier
 	Journal    string   `json:"journal"`  // journald's native socket; "" sends nothing
 	// OnUnjudged is what happens to a container that runs and that no gate has
 	// judged: it is recorded ("audit"), or also killed ("kill").
@@ -43,7 +43,7 @@ func Default() Config {
 		NRI:        NRI{Socket: "/var/run/nri/nri.sock", Name: "phigate", Index: "99"},
 		StateDir:   "/var/lib/phigate",
 		Socket:     "/run/phigate/phigate.sock",
-		Policies:   []string{"/etc/phigate/policies.d"},
+		Policies:   []string{VendorPolicies, "/etc/phigate/policies.d"},
 		Journal:    "/run/systemd/journal/socket",
 		OnUnjudged: Audit,
 	}

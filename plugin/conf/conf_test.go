@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,15 +83,18 @@ func TestReadPolicies(t *testing.T) {
 		}
 	}
 	alone := filepath.Join(dir, "c.txt")
-	files, err := ReadPolicies([]string{dir, alone})
+	files, err := ReadPolicies([]string{dir, VendorPolicies, alone})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, f := range files {
-		got = append(got, filepath.Base(f.Name))
+		if strings.HasPrefix(f.Name, VendorPolicies) {
+			continue // where this machine has phigate's package
+		}
+		got = append(got, fmt.Sprint(filepath.Base(f.Name), " ", f.Layer))
 	}
-	if diff := cmp.Diff([]string{"a.yml", "b.yaml", "c.txt"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"a.yml 0", "b.yaml 0", "c.txt 2"}, got); diff != "" {
 		t.Errorf("files differ (-want +got):\n%s", diff)
 	}
 }

@@ -15,17 +15,22 @@ import (
 
 // Bounds of the policy files together: how many there are, and their bytes.
 const (
-	maxPolicies = 1000
-	maxBytes    = 4 << 20
+	maxPolicies = 5000
+	maxBytes    = 16 << 20
 )
+
+// VendorPolicies is where packages put policies. It is the one path that need
+// not exist.
+const VendorPolicies = "/usr/lib/phigate/policies.d"
 
 // ReadPolicies reads the files, and in folders the files *.yaml and *.yml in
 // the order of their names. A path that does not exist is an error: a policy
-// that is looked for in the wrong place must not go unnoticed.
+// that is looked for in the wrong place must not go unnoticed. Each path is a
+// layer above those before it: a document of it may override one of theirs.
 func ReadPolicies(paths []string) ([]config.File, error) {
 	var files []config.File
 	total := 0
-	for _, path := range paths {
+	for layer, path := range paths {
 		names, err := policyFiles(path)
 		if err != nil {
 			return nil, err
@@ -41,7 +46,7 @@ func ReadPolicies(paths []string) ([]config.File, error) {
 			if total += len(data); total > maxBytes {
 				return nil, fmt.Errorf("reading policies: the files have more than %d bytes together, which is the most that is accepted", maxBytes)
 			}
-			files = append(files, config.File{Name: name, Data: data})
+			files = append(files, config.File{Name: name, Data: data, Layer: layer})
 		}
 	}
 	return files, nil
@@ -49,6 +54,9 @@ func ReadPolicies(paths []string) ([]config.File, error) {
 
 func policyFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && path == VendorPolicies {
+		return nil, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading policies: %s does not exist: name a policy file, or a folder that holds some", path)
 	}

@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -15,6 +18,9 @@ import (
 type File struct {
 	Name string
 	Data []byte
+	// Layer is the place of the file's folder among those that are read, from 0.
+	// A document may override one of a lower layer.
+	Layer int
 }
 
 // Kinds of document, by apiVersion.
@@ -31,8 +37,29 @@ const (
 // their folder: the same files in the same order have the same digest on every
 // node.
 func Compile(files []File, catalogue []policy.Info) (*policy.Policy, Problems) {
+	return Lint(files, catalogue, time.Time{})
+}
+
+// Lint is Compile, which also warns of exceptions that have ended at a moment
+// or end soon after it. Where the moment is zero it does not.
+func Lint(files []File, catalogue []policy.Info, now time.Time) (*policy.Policy, Problems) {
 	c := newCompiler(catalogue)
-	var problems Problems
+	c.now = now
+	problems := c.read(files)
+	if len(problems.Errors()) > 0 {
+		return nil, problems
+	}
+	out := &policy.Policy{Digest: digest(files), Catalogue: c.catalogue, Documents: c.documents}
+	var exceptions []*policy.Exception
+	for _, e := range c.exceptions {
+		exceptions = append(exceptions, e.out)
+	}
+	out.Exceptions = policy.NewExceptions(exceptions...)
+	return out, problems
+}
+
+// read compiles all documents of the files and checks what holds between them.
+func (c *compiler) read(files []File) (problems Problems) {
 	for _, f := range files {
 		src, data := load(f)
 		c.sources = append(c.sources, src)
@@ -44,14 +71,13 @@ func Compile(files []File, catalogue []policy.Info) (*policy.Policy, Problems) {
 		}
 	}
 	c.checkLabelled()
+	c.checkExceptions()
+	c.checkTests()
 	for _, src := range c.sources {
 		slices.SortStableFunc(src.problems, func(a, b Problem) int { return a.Line - b.Line })
 		problems = append(problems, src.problems...)
 	}
-	if len(problems.Errors()) > 0 {
-		return nil, problems
-	}
-	return &policy.Policy{Digest: digest(files), Catalogue: c.catalogue, Documents: c.documents}, problems
+	return problems
 }
 
 func digest(files []File) string {
@@ -71,20 +97,35 @@ func digest(files []File) string {
 
 // compiler holds what the documents of all files share.
 type compiler struct {
+	infos     []policy.Info // the catalogue as it was given
+	builtIn   bool          // what is compiled is a profile
 	catalogue map[string]policy.Info
 	byAlias   map[string]string
-	ids       []string // of the catalogue, for suggestions
-	names     map[string]string
-	ownRules  map[string]string
+	ids       []string         // of the catalogue, for suggestions
+	names     map[string]taken // by kind and name
+	ownRules  map[string]taken // by ID
+	profiles  map[string]*policy.Document
 	documents []policy.Document
 	labelled  []labelled
-	sources   []*source
+	// exceptions and tests, to be checked once all documents are read.
+	exceptions []exception
+	tests      []Test
+	wanted     []wanted
+	sources    []*source
+	now        time.Time // zero: not known
+}
+
+// taken is who has a name already.
+type taken struct {
+	place string // for messages
+	layer int
+	owner string // of a rule: the document
 }
 
 func newCompiler(catalogue []policy.Info) *compiler {
 	c := &compiler{
-		catalogue: map[string]policy.Info{}, byAlias: map[string]string{},
-		names: map[string]string{}, ownRules: map[string]string{},
+		infos: catalogue, catalogue: map[string]policy.Info{}, byAlias: map[string]string{},
+		names: map[string]taken{}, ownRules: map[string]taken{}, profiles: map[string]*policy.Document{},
 	}
 	for _, info := range catalogue {
 		c.catalogue[info.ID] = info
@@ -112,8 +153,10 @@ func (c *compiler) document(src *source, doc *node) {
 	}
 	switch word, ok := c.header(src, doc, "kind", kinds); {
 	case !ok:
-	case word != "Policy":
-		src.problem(doc.at, "kind %s is not supported by this version yet; remove the document, since it would not be enforced", word)
+	case word == "Exception":
+		c.exception(src, doc)
+	case word == "PolicyTest":
+		c.test(src, doc)
 	case version == ownVersion:
 		c.own(src, doc)
 	default:
@@ -146,22 +189,70 @@ func (c *compiler) header(src *source, doc *node, key string, known []string) (s
 	return "", false
 }
 
-// name takes a policy's name, which must be its own over all files.
-func (c *compiler) name(src *source, doc *node, name located[string]) bool {
+// ownMetadata is the metadata of our own kinds.
+type ownMetadata struct {
+	Name    located[string] `json:"name"`
+	Version string          `json:"version"`
+	// Override says that the document replaces one of a lower layer.
+	Override located[bool] `json:"override"`
+}
+
+// name takes a document's name, which must be its own among those of its kind
+// over all files. A document that overrides takes it from one of a lower layer.
+func (c *compiler) name(src *source, doc *node, kind string, meta ownMetadata) bool {
+	name := meta.Name
 	switch {
 	case !name.Set:
-		src.problem(doc.at, "metadata.name is missing; give the policy a name, it stands in every decision")
+		src.problem(doc.at, "metadata.name is missing; give the %s a name, it stands in every decision", kind)
 		return false
 	case !printableName(name.Value):
 		src.problem(name.at, "metadata.name must be 1 to %d printable characters without spaces around them", maxName)
 		return false
-	}
-	if first, twice := c.names[name.Value]; twice {
-		src.problem(name.at, "policy %s stands twice, first in %s; rename one of them", shown(name.Value), first)
+	case !c.builtIn && kind == "policy" && name.Value == policy.Baseline:
+		src.problem(name.at, "%s is built in and always in force; give the policy a name of its own", shown(name.Value))
 		return false
 	}
-	c.names[name.Value] = place(src, name.at)
+	key := kind + " " + name.Value
+	switch first, twice := c.names[key]; {
+	case twice && !meta.Override.Value:
+		src.problem(name.at, "%s %s stands twice, first in %s; rename one of them, or write `override: true` in the metadata of the one that replaces it", kind, shown(name.Value), first.place)
+		return false
+	case twice && first.layer >= src.layer:
+		src.problem(meta.Override.at, "only a document of a folder that is read earlier can be overridden, and %s, first in %s, is of the same; remove one of them", shown(name.Value), first.place)
+		return false
+	case twice:
+		c.drop(kind, name.Value)
+	case meta.Override.Value:
+		src.suggest(meta.Override.at, name.Value, c.namesOf(kind), "there is no earlier %s %s that this one could override; remove `override`, or mend the name", kind, shown(name.Value))
+		return false
+	}
+	c.names[key] = taken{place: place(src, name.at), layer: src.layer}
 	return true
+}
+
+// drop takes out a document that is overridden, with its rules.
+func (c *compiler) drop(kind, name string) {
+	switch kind {
+	case "policy":
+		c.documents = slices.DeleteFunc(c.documents, func(d policy.Document) bool { return d.Name == name })
+		c.labelled = slices.DeleteFunc(c.labelled, func(l labelled) bool { return l.name == name })
+		maps.DeleteFunc(c.ownRules, func(_ string, t taken) bool { return t.owner == name })
+	case "exception":
+		c.exceptions = slices.DeleteFunc(c.exceptions, func(e exception) bool { return e.out.ID == name })
+	case "test":
+		c.tests = slices.DeleteFunc(c.tests, func(t Test) bool { return t.Name == name })
+	}
+}
+
+// namesOf are the names of one kind, for suggestions.
+func (c *compiler) namesOf(kind string) (names []string) {
+	for key := range c.names {
+		if name, ok := strings.CutPrefix(key, kind+" "); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // maxName bounds the names of policies and rules, in bytes.
@@ -227,4 +318,21 @@ func (w *modeWord) fromNode(d *decoder, name string, n *node) {
 	if err := w.value.UnmarshalText([]byte(text)); err != nil {
 		d.suggest(n.at, text, []string{"enforce", "audit"}, "%s must be enforce or audit, and here is %s", name, shown(text))
 	}
+}
+
+// anyRule finds a rule of the catalogue, by ID or row number, or one of the
+// documents' own; empty where there is none.
+func (c *compiler) anyRule(name string) string {
+	if id := c.ruleID(name); id != "" {
+		return id
+	}
+	if _, ok := c.ownRules[name]; ok {
+		return name
+	}
+	return ""
+}
+
+// allRules are all words that anyRule knows, for suggestions.
+func (c *compiler) allRules() []string {
+	return slices.Concat(c.ids, slices.Sorted(maps.Keys(c.byAlias)), slices.Sorted(maps.Keys(c.ownRules)))
 }

@@ -115,12 +115,17 @@ func TestCompileProblems(t *testing.T) {
 		{"id_missing", spec("  rules:\n  - action: warn\n"), 6, 5, "id is missing", ""},
 		{"mode_typo", spec("  mode: enforced\n"), 5, 9, "enforce or audit", "enforce"},
 		{"date", spec("  enforceAfter: soon\n"), 5, 17, "must be a date", ""},
-		{"extends_later", spec("  extends: [hipaa-strict]\n"), 5, 13, "does not have", ""},
+		{"extends_twice", spec("  extends: [hipaa-baseline, hipaa-baseline]\n"), 5, 29, "stands twice", ""},
+		{"name_of_the_baseline", strings.Replace(spec("  mode: audit\n"), "clinic", "hipaa-baseline", 1), 3, 18, "is built in", ""},
 		{"extends_typo", spec("  extends: [hipaa-basline]\n"), 5, 13, "no built-in policy", "hipaa-baseline"},
 		{"when", spec("  selector:\n    when: 'true'\n"), 6, 5, "not supported by this version yet", ""},
 		{"condition", spec("  rules:\n  - {id: privileged, action: warn, condition: 'true'}\n"), 6, 36, "not supported by this version yet", ""},
-		{"phi_volumes", spec("  phiVolumes: [/srv]\n"), 5, 3, "not supported by this version yet", ""},
-		{"exception", "apiVersion: phigate.dev/v1alpha1\nkind: Exception\n", 1, 1, "not supported by this version yet", ""},
+		{"phi_volume_relative", spec("  phiVolumes: [srv]\n"), 5, 16, "absolute host paths", ""},
+		{"phi_volume_braces", spec("  phiVolumes: ['/{srv,data/a}/x']\n"), 5, 16, "braces in phiVolumes", ""},
+		{"phi_volume_glob", spec("  phiVolumes: ['/srv/[a']\n"), 5, 16, "not a valid glob", ""},
+		{"individuals", spec("  thresholds: {distinctIndividuals: 0}\n"), 5, 37, "from 1 on", ""},
+		{"date_without_zone", spec("  enforceAfter: 2026-12-15T06:00:00\n"), 5, 17, "with its zone", ""},
+		{"override_of_nothing", strings.Replace(spec("  mode: audit\n"), "clinic", "clinic, override: true", 1), 3, 36, "no earlier policy", ""},
 		{"kind_typo", "apiVersion: phigate.dev/v1alpha1\nkind: Polcy\n", 2, 7, "not known", "Policy"},
 		{"version_typo", "apiVersion: phigate.dev/v1alpha\nkind: Policy\n", 1, 13, "not known", "phigate.dev/v1alpha1"},
 		{"version_key_typo", "apiversion: phigate.dev/v1alpha1\nkind: Policy\n", 1, 1, "unknown key", "apiVersion"},
@@ -167,21 +172,21 @@ func TestCompileSeveralFiles(t *testing.T) {
 	doc := func(name string) []byte {
 		return []byte(strings.Replace(ownHead, "clinic", name, 1) + "spec: {mode: enforce}\n")
 	}
-	a, b := File{"x/a.yaml", doc("a")}, File{"x/b.yaml", doc("b")}
+	a, b := File{Name: "x/a.yaml", Data: doc("a")}, File{Name: "x/b.yaml", Data: doc("b")}
 	p, problems := Compile([]File{a, b}, catalogue())
 	if len(problems) != 0 || len(p.Documents) != 2 || p.Documents[1].Source != "x/b.yaml:1" {
 		t.Fatalf("got %v", problems)
 	}
-	moved, _ := Compile([]File{{"y/a.yaml", a.Data}, {"y/b.yaml", b.Data}}, catalogue())
+	moved, _ := Compile([]File{{Name: "y/a.yaml", Data: a.Data}, {Name: "y/b.yaml", Data: b.Data}}, catalogue())
 	turned, _ := Compile([]File{b, a}, catalogue())
 	if moved.Digest != p.Digest || turned.Digest == p.Digest {
 		t.Error("the digest must hold base name, bytes and order, and no folder")
 	}
-	_, problems = Compile([]File{a, {"x/c.yaml", a.Data}}, catalogue())
+	_, problems = Compile([]File{a, {Name: "x/c.yaml", Data: a.Data}}, catalogue())
 	if len(problems) != 1 || !strings.Contains(problems[0].Message, "stands twice, first in x/a.yaml:3") {
 		t.Errorf("a name in two files: got %v", problems)
 	}
-	two := File{"x/two.yaml", append(append(doc("a"), "---\n# nothing\n---\n"...), doc("b")...)}
+	two := File{Name: "x/two.yaml", Data: append(append(doc("a"), "---\n# nothing\n---\n"...), doc("b")...)}
 	if p, problems = Compile([]File{two}, catalogue()); p == nil || len(p.Documents) != 2 {
 		t.Errorf("two documents in one file: got %v", problems)
 	}
@@ -198,7 +203,7 @@ func TestDeployedPolicies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, File{name, data})
+		files = append(files, File{Name: name, Data: data})
 	}
 	p, problems := Compile(files, catalogue())
 	if p == nil || len(p.Documents) != 3 {

@@ -121,7 +121,7 @@ func (c *compiler) dialect(src *source, doc *node) {
 	var p dialectPolicy
 	before := len(src.problems)
 	src.decode(doc, &p)
-	named := c.name(src, doc, p.Metadata.Name)
+	named := c.name(src, doc, "policy", ownMetadata{Name: p.Metadata.Name})
 	if p.Spec == nil || len(p.Spec.Rules) == 0 {
 		if len(src.problems) == before {
 			src.problem(doc.at, "spec.rules is missing or empty; a policy needs a rule")
@@ -138,7 +138,7 @@ func (c *compiler) dialect(src *source, doc *node) {
 }
 
 func (c *compiler) dialectRule(src *source, r *dialectRule, d *policy.Document) {
-	nameOK := c.dialectName(src, r)
+	nameOK := c.dialectName(src, r, d)
 	sc := findScanner(src, r)
 	entries, all := src.entries(r)
 	if r.Action == nil {
@@ -180,7 +180,7 @@ func severityOf(a policy.Action) policy.Severity {
 }
 
 // dialectName takes a rule's name, which is its ID in every output.
-func (c *compiler) dialectName(src *source, r *dialectRule) bool {
+func (c *compiler) dialectName(src *source, r *dialectRule, d *policy.Document) bool {
 	name := r.Name.Value
 	switch {
 	case !r.Name.Set:
@@ -193,11 +193,16 @@ func (c *compiler) dialectName(src *source, r *dialectRule) bool {
 		src.problem(r.Name.at, "%s is a rule of the catalogue; give this rule another name", shown(name))
 		return false
 	}
-	if first, twice := c.ownRules[name]; twice {
-		src.problem(r.Name.at, "rule %s stands twice, first in %s; rename one of them", shown(name), first)
+	return c.takeRule(src, r.Name, d)
+}
+
+// takeRule takes the ID of a document's own rule, which must be the only one.
+func (c *compiler) takeRule(src *source, id located[string], d *policy.Document) bool {
+	if first, twice := c.ownRules[id.Value]; twice {
+		src.problem(id.at, "rule %s stands twice, first in %s; rename one of them", shown(id.Value), first.place)
 		return false
 	}
-	c.ownRules[name] = place(src, r.Name.at)
+	c.ownRules[id.Value] = taken{place: place(src, id.at), layer: src.layer, owner: d.Name}
 	return true
 }
 

@@ -2,9 +2,11 @@
 // strict YAML in, a [policy.Policy] or a list of [Problem]s out. It is the only
 // package that parses YAML.
 //
-// [Compile] reads two kinds of document. phigate.dev/v1alpha1 Policy is our own
-// (own.go). xray.aqua.security/v1 Policy is the Aqua-style dialect
-// (dialect*.go). A document that is not understood to its last key is refused:
+// [Compile] reads our own kinds, of phigate.dev/v1alpha1: Policy (own.go),
+// Exception (exception.go) and PolicyTest (policytest.go), and
+// xray.aqua.security/v1 Policy, the Aqua-style dialect (dialect*.go). The
+// built-in policies lie in profiles/, and profile.go says what extending one
+// means. A document that is not understood to its last key is refused:
 // a policy whose meaning cannot be enforced must not be loaded. Anchors,
 // aliases, merge keys and tags are refused too, so that a document means what a
 // person reads and cannot grow when it is expanded.

@@ -1,8 +1,8 @@
 package config
 
 import (
-	"maps"
-	"slices"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/phigate/phigate/policy"
@@ -10,14 +10,10 @@ import (
 
 // ownPolicy is our own kind as it is written.
 type ownPolicy struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Metadata   struct {
-		Name     located[string] `json:"name"`
-		Version  string          `json:"version"`
-		Override later           `json:"override"`
-	} `json:"metadata"`
-	Spec *ownSpec `json:"spec"`
+	APIVersion string      `json:"apiVersion"`
+	Kind       string      `json:"kind"`
+	Metadata   ownMetadata `json:"metadata"`
+	Spec       *ownSpec    `json:"spec"`
 }
 
 type ownSpec struct {
@@ -34,9 +30,10 @@ type ownSpec struct {
 	Platform   []located[string] `json:"platformNamespaces"`
 	Selector   ownSelector       `json:"selector"`
 	Rules      []ownRule         `json:"rules"`
-	PHIVolumes later             `json:"phiVolumes"`
-	Thresholds later             `json:"thresholds"`
-	Override   later             `json:"override"`
+	PHIVolumes []located[string] `json:"phiVolumes"`
+	Thresholds struct {
+		DistinctIndividuals located[int] `json:"distinctIndividuals"`
+	} `json:"thresholds"`
 }
 
 type ownRule struct {
@@ -58,7 +55,7 @@ func (c *compiler) own(src *source, doc *node) {
 	var p ownPolicy
 	before := len(src.problems)
 	src.decode(doc, &p)
-	named := c.name(src, doc, p.Metadata.Name)
+	named := c.name(src, doc, "policy", p.Metadata)
 	if p.Spec == nil {
 		if len(src.problems) == before {
 			src.problem(doc.at, "spec is missing")
@@ -68,25 +65,31 @@ func (c *compiler) own(src *source, doc *node) {
 	spec := p.Spec
 	d := policy.Document{
 		Name: p.Metadata.Name.Value, Version: p.Metadata.Version, Source: place(src, doc.at),
-		Mode: &spec.Mode.value, EnforceAfter: src.enforceAfter(spec.EnforceAfter),
-		Selector: spec.Selector.compile(src), Actions: c.actions(src, spec.Rules),
+		Mode: &spec.Mode.value, EnforceAfter: src.moment("enforceAfter", spec.EnforceAfter),
+		Selector: spec.Selector.compile(src),
 		Failure: policy.Failure{
 			Undecided: spec.Failure.Undecided.action(), Unreadable: spec.Failure.Unreadable.action(),
 			Unscannable: spec.Failure.Unscannable.action(),
 		},
 		Deleted: spec.Deleted.action(), Platform: src.platform(spec.Platform),
+		PHIVolumes: src.volumes(spec.PHIVolumes), DistinctIndividuals: src.people(spec.Thresholds.DistinctIndividuals),
 	}
-	src.extends(spec.Extends)
+	c.extend(src, spec.Extends, &d)
+	d.Actions = c.actions(src, spec.Rules, &d)
+	for rule := range d.Actions {
+		delete(d.Inherited, rule)
+	}
 	if d.Selector.ByLabel() {
-		c.labelled = append(c.labelled, labelled{src, spec, d.Actions})
+		c.labelled = append(c.labelled, labelled{d.Name, src, spec, d.Actions})
 	}
 	if named {
 		c.documents = append(c.documents, d)
 	}
 }
 
-// actions reads the rules that a document names, by ID or row number.
-func (c *compiler) actions(src *source, rules []ownRule) map[string]policy.Action {
+// actions reads the rules that a document names: by ID or row number one of the
+// catalogue, by ID one that it has from a profile.
+func (c *compiler) actions(src *source, rules []ownRule, d *policy.Document) map[string]policy.Action {
 	actions := map[string]policy.Action{}
 	for _, r := range rules {
 		if !r.ID.Set {
@@ -94,10 +97,12 @@ func (c *compiler) actions(src *source, rules []ownRule) map[string]policy.Actio
 			continue
 		}
 		id := c.ruleID(r.ID.Value)
+		if _, inherited := d.Inherited[r.ID.Value]; inherited {
+			id = r.ID.Value
+		}
 		switch _, twice := actions[id]; {
 		case id == "":
-			src.suggest(r.ID.at, r.ID.Value, append(slices.Clone(c.ids), slices.Sorted(maps.Keys(c.byAlias))...),
-				"rule %s is not in the catalogue; `phigate rules` lists it", shown(r.ID.Value))
+			src.suggest(r.ID.at, r.ID.Value, c.allRules(), "rule %s is not in the catalogue; `phigate rules` lists it", shown(r.ID.Value))
 		case twice:
 			src.problem(r.ID.at, "rule %s stands twice in this policy", shown(id))
 		case r.Action == nil:
@@ -117,20 +122,8 @@ func (c *compiler) ruleID(name string) string {
 	return c.byAlias[name]
 }
 
-func (s *source) extends(names []located[string]) {
-	for _, name := range names {
-		switch name.Value {
-		case "hipaa-baseline": // always in force
-		case "hipaa-strict", "nprm-2025", "example":
-			s.problem(name.at, "this version does not have %s yet; hipaa-baseline, which always applies, is the only one", shown(name.Value))
-		default:
-			s.suggest(name.at, name.Value, []string{"hipaa-baseline"}, "%s is no built-in policy; hipaa-baseline is the only one", shown(name.Value))
-		}
-	}
-}
-
-// enforceAfter reads a date (midnight UTC) or a moment.
-func (s *source) enforceAfter(at located[string]) time.Time {
+// moment reads a date (midnight UTC) or a moment with its zone.
+func (s *source) moment(key string, at located[string]) time.Time {
 	if !at.Set || at.Value == "" {
 		return time.Time{}
 	}
@@ -139,8 +132,32 @@ func (s *source) enforceAfter(at located[string]) time.Time {
 			return t
 		}
 	}
-	s.problem(at.at, "enforceAfter must be a date such as 2026-12-15 or a moment such as 2026-12-15T06:00:00Z, and here is %s", shown(at.Value))
+	s.problem(at.at, "%s must be a date such as 2026-12-15, which begins at midnight UTC, or a moment with its zone such as 2026-12-15T06:00:00Z, and here is %s", key, shown(at.Value))
 	return time.Time{}
+}
+
+// volumes reads patterns of host paths, which are compared part by part.
+func (s *source) volumes(patterns []located[string]) (out []string) {
+	for _, p := range patterns {
+		_, braced, _ := strings.Cut(p.Value, "{")
+		switch {
+		case !strings.HasPrefix(p.Value, "/"):
+			s.problem(p.at, "phiVolumes takes absolute host paths, and here is %s; begin it with /", shown(p.Value))
+		case strings.Contains(braced, "}") && strings.Contains(braced[:strings.LastIndexByte(braced, '}')], "/"):
+			s.problem(p.at, "braces in phiVolumes hold no slash; write each path as an entry of its own")
+		case s.glob(p.at, p.Value):
+			out = append(out, path.Clean(p.Value))
+		}
+	}
+	return out
+}
+
+// people reads a number of people; 0 where none is said.
+func (s *source) people(n located[int]) int {
+	if n.Set && n.Value < 1 {
+		s.problem(n.at, "distinctIndividuals is a number of people from 1 on, and here is %d", n.Value)
+	}
+	return n.Value
 }
 
 // platform reads the namespaces of the node's own pods. It keeps an empty list
@@ -175,6 +192,7 @@ func plainNamespace(name string) bool {
 
 // labelled is a document that selects by pod label, checked once all are read.
 type labelled struct {
+	name    string
 	src     *source
 	spec    *ownSpec
 	actions map[string]policy.Action

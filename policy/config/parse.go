@@ -58,7 +58,7 @@ type field struct {
 
 // load prepares a file: checks what can be checked on bytes, cuts it in lines.
 func load(f File) (*source, []byte) {
-	src := &source{name: f.Name}
+	src := &source{name: f.Name, layer: f.Layer}
 	if len(f.Data) > MaxSize {
 		src.problem(position{}, "the file has more than %d bytes, which is the most that is accepted; split it into several files", MaxSize)
 		return src, nil

@@ -65,6 +65,7 @@ type position struct{ line, column int }
 // source is one file with its lines, and collects what is wrong with it.
 type source struct {
 	name     string
+	layer    int
 	lines    []string
 	problems Problems
 	muted    bool
@@ -78,6 +79,11 @@ func (s *source) warning(at position, format string, args ...any) { s.add(at, ""
 // suggest is a problem with the word that was probably meant, if any is near.
 func (s *source) suggest(at position, got string, known []string, format string, args ...any) {
 	s.add(at, nearest(got, known), false, format, args)
+}
+
+// doubt is a warning with the word that was probably meant, if any is near.
+func (s *source) doubt(at position, got string, known []string, format string, args ...any) {
+	s.add(at, nearest(got, known), true, format, args)
 }
 
 func (s *source) add(at position, suggestion string, warning bool, format string, args []any) {

@@ -51,17 +51,23 @@ func (o *ownSelector) compile(src *source) policy.Selector {
 		}
 		sel.ImageDigests = append(sel.ImageDigests, digest.Value)
 	}
-	if in, not := sel.Namespaces, sel.NotNamespaces; len(in)+len(not) > 0 {
-		sel.MatchNamespace = func(namespace string) bool {
-			return (len(in) == 0 || anyGlob(in, namespace)) && !anyGlob(not, namespace)
-		}
-	}
+	sel.MatchNamespace = namespaceMatcher(sel.Namespaces, sel.NotNamespaces)
 	if globs := sel.ImageGlobs; len(globs) > 0 {
 		sel.MatchImage = func(ref string) bool {
 			return slices.ContainsFunc(refForms(ref), func(form string) bool { return anyGlob(globs, form) })
 		}
 	}
 	return sel
+}
+
+// namespaceMatcher is nil where all namespaces are meant.
+func namespaceMatcher(in, not []string) func(string) bool {
+	if len(in)+len(not) == 0 {
+		return nil
+	}
+	return func(namespace string) bool {
+		return (len(in) == 0 || anyGlob(in, namespace)) && !anyGlob(not, namespace)
+	}
 }
 
 // refForms are an image reference as written, without its digest, and without
@@ -101,6 +107,7 @@ func (s *source) globs(from []located[string]) []string {
 const (
 	maxGlob   = 256 // bytes
 	maxBraces = 4
+	maxCommas = 16 // in all braces: at most 625 patterns in one
 )
 
 // glob checks a doublestar pattern.
@@ -108,8 +115,8 @@ func (s *source) glob(at position, glob string) bool {
 	switch {
 	case glob == "":
 		s.problem(at, "an empty glob matches nothing; leave it out")
-	case len(glob) > maxGlob || strings.Count(glob, "{") > maxBraces:
-		s.problem(at, "the glob is too long; %d bytes and %d braces are accepted", maxGlob, maxBraces)
+	case len(glob) > maxGlob || strings.Count(glob, "{") > maxBraces || strings.Contains(glob, "{") && strings.Count(glob, ",") > maxCommas:
+		s.problem(at, "the glob is too long; %d bytes, %d braces and %d commas in them are accepted", maxGlob, maxBraces, maxCommas)
 	case !doublestar.ValidatePattern(glob):
 		s.problem(at, "%s is not a valid glob; known are *, **, ?, [a-z] and {one,other}", shown(glob))
 	default:

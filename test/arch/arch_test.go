@@ -37,6 +37,8 @@ func TestCheck(t *testing.T) {
 		"policy_goroutine":      {"policy/x.go", "package policy\nfunc f() { go f() }", "a goroutine in policy"},
 		"detector_third_party":  {"policy/detect/phi/x.go", "package phi\nimport \"github.com/opencontainers/runtime-spec/specs-go\"", "hostile bytes"},
 		"detector_knows_rules":  {"policy/detect/phi/x.go", imports("policy/rules"), "policy/detect/phi imports policy/rules"},
+		"policy_embeds":         {"policy/rules/x.go", "package rules\nimport _ \"embed\"", "policy/rules imports embed: what the law says"},
+		"profiles_are_files":    {"policy/config/x.go", "package config\nimport _ \"embed\"", ""},
 		"yaml_elsewhere":        {"plugin/daemon/x.go", "package daemon\nimport \"sigs.k8s.io/yaml\"", "policy/config alone parses YAML"},
 		"yaml_at_home":          {"policy/config/x.go", "package config\nimport \"sigs.k8s.io/yaml\"", ""},
 		"engine_knows_runtime":  {"plugin/engine/x.go", imports("plugin/containerd"), "plugin/engine imports plugin/containerd: the engine knows no runtime"},
