@@ -16,3 +16,5 @@
 // [Format] (format*.go), [Repair] (shape.go is the schema that it asks,
 // repair*.go) and [Diff] (diff*.go).
 package config
+
+//go:generate go test -run ^TestBaseline$ -update .
