@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -14,6 +17,9 @@ const (
 	checkpointName = "checkpoint"
 	hashesName     = "hashes"
 )
+
+// maxCheckpoint bounds a signed note, in bytes.
+const maxCheckpoint = 64 << 10
 
 // Checkpoint is a signed statement of what the log holds: its first Size records
 // have this root (C2SP tlog-checkpoint). Whoever keeps one can prove later that
@@ -34,6 +40,48 @@ func (id identity) sign(t tree, now time.Time) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("signing a checkpoint: %w", err)
 	}
 	return Checkpoint{Size: t.size, Root: root, Note: signed, Time: now.UTC()}, nil
+}
+
+// OpenCheckpoint reads a checkpoint that the log's key has signed, and the
+// cosignatures of witnesses that it carries.
+func OpenCheckpoint(signed []byte, log note.Verifier, witnesses ...note.Verifier) (Checkpoint, *note.Note, error) {
+	if len(signed) > maxCheckpoint {
+		return Checkpoint{}, nil, fmt.Errorf("reading checkpoint: %d bytes, more than %d", len(signed), maxCheckpoint)
+	}
+	opened, err := note.Open(signed, note.VerifierList(append([]note.Verifier{log}, witnesses...)...))
+	if err != nil {
+		return Checkpoint{}, nil, fmt.Errorf("reading checkpoint: %w", err)
+	}
+	if !slices.ContainsFunc(opened.Sigs, func(s note.Signature) bool { return s.Name == log.Name() && s.Hash == log.KeyHash() }) {
+		return Checkpoint{}, nil, fmt.Errorf("reading checkpoint: it has no good signature of %s", log.Name())
+	}
+	c, origin, err := ParseCheckpoint(opened.Text)
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	if origin != log.Name() {
+		return Checkpoint{}, nil, fmt.Errorf("reading checkpoint: it is of the log %s", origin)
+	}
+	c.Note = signed
+	return c, opened, nil
+}
+
+// ParseCheckpoint reads the text of a checkpoint, without its signatures: the
+// origin, the size in decimal, the root in base64, each on a line, and perhaps
+// further lines.
+func ParseCheckpoint(text string) (c Checkpoint, origin string, err error) {
+	lines := strings.SplitN(text, "\n", 4)
+	if len(lines) < 4 || lines[0] == "" {
+		return c, "", errors.New("reading checkpoint: it has not three lines")
+	}
+	c.Size, err = strconv.ParseUint(lines[1], 10, 63)
+	if err != nil || lines[1] != strconv.FormatUint(c.Size, 10) {
+		return c, "", errors.New("reading checkpoint: its second line is no size")
+	}
+	if c.Root, err = tlog.ParseHash(lines[2]); err != nil || c.Root.String() != lines[2] {
+		return c, "", errors.New("reading checkpoint: its third line is no hash")
+	}
+	return c, lines[0], nil
 }
 
 // saveCheckpoint replaces the file in one step. It is not synced: it is a copy

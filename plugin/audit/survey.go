@@ -178,7 +178,7 @@ func (s *surveyor) batches(at position, key *Key) (survey, error) {
 		}
 		if reason != "" {
 			out.torn = true
-			if s.later(in.start, out.end.epoch, at.seq()) {
+			if later(s.file, s.size, in.start, out.end.epoch, at.seq()) {
 				out.torn, out.damage = false, s.damaged(in.start, at.seq(), reason)
 			}
 			return out, out.dated(latest)
@@ -208,19 +208,19 @@ func (s *survey) dated(latest []byte) error {
 // later says whether a record of a later epoch than the given one lies anywhere
 // behind an offset. Then what is there was durable, since a batch is written only
 // when the one before is on the disk.
-func (s *surveyor) later(offset int64, epoch, after uint64) bool {
+func later(r io.ReaderAt, size, offset int64, epoch, after uint64) bool {
 	const window = 1 << 20
 	begins := []byte(`{"seq":`)
 	buf := make([]byte, window+payloadAt+len(begins))
-	for ; offset < s.size; offset += window {
-		n, _ := s.file.ReadAt(buf, offset)
+	for ; offset < size; offset += window {
+		n, _ := r.ReadAt(buf, offset)
 		for i := payloadAt; i < n; i++ {
 			at := bytes.Index(buf[i:n], begins)
 			if at < 0 || i+at-payloadAt >= window {
 				break
 			}
 			i += at
-			if s.isLater(offset+int64(i-payloadAt), epoch, after) {
+			if isLater(r, size, offset+int64(i-payloadAt), epoch, after) {
 				return true
 			}
 		}
@@ -228,8 +228,8 @@ func (s *surveyor) later(offset int64, epoch, after uint64) bool {
 	return false
 }
 
-func (s *surveyor) isLater(offset int64, epoch, after uint64) bool {
-	fr, err := s.frames(offset, s.size).next()
+func isLater(r io.ReaderAt, size, offset int64, epoch, after uint64) bool {
+	fr, err := (&frames{r: io.NewSectionReader(r, offset, size-offset)}).next()
 	return err == nil && fr.epoch() > epoch && fr.seq() > after
 }
 

@@ -150,7 +150,7 @@ func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
 // scriptLog is: log DIR. It opens the log of a state folder and closes it, as a
 // phigated does that takes over the log of an earlier version.
 func scriptLog(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := audit.Open(filepath.Join(ts.MkAbs(args[0]), "decisions"), audit.Options{})
+	l, err := audit.Open(filepath.Join(ts.MkAbs(args[0]), "decisions"), audit.Options{Checkpoint: time.Hour})
 	ts.Check(err)
 	ts.Check(l.Close())
 }
