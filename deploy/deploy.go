@@ -9,6 +9,11 @@ import _ "embed"
 //go:embed systemd/phigated.service
 var Unit []byte
 
+// Socket is systemd's unit of the socket where containers wait for phigated.
+//
+//go:embed systemd/phigated.socket
+var Socket []byte
+
 // Example is a policy to begin with.
 //
 //go:embed policies/example.yaml

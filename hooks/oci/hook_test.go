@@ -51,16 +51,17 @@ func TestHook(t *testing.T) {
 		t.Errorf("without phigated: code %d, said %q", code, said)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	wait, err := server.ServeGate(ctx, dir+"/gate.sock", func(_ context.Context, q judge.Question, _ []byte, root *os.File) judge.Answer {
+	l, err := server.Sockets{}.Listen(dir + "/gate.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := server.ServeGate(ctx, l, func(_ context.Context, q judge.Question, _ []byte, root *os.File) judge.Answer {
 		root.Close()
 		if q.Door != "hook" || q.ID != "good" {
 			return judge.Answer{Line: "phigate: blocked " + q.ID, Seq: 3}
 		}
 		return judge.Answer{Allow: true, Seq: 4}
 	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer wait()
 	defer cancel()
 	tests := map[string]struct {

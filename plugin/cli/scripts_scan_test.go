@@ -180,8 +180,9 @@ func scriptPhigated(ts *testscript.TestScript, _ bool, args []string) {
 		"new": {Version: "v1.2.3", Started: now, Runtime: ask.RuntimeStatus{Connected: true}, Bypass: ask.BypassStatus{Error: "no containerd"}},
 	}[args[0]]
 	ctx, cancel := context.WithCancel(context.Background())
-	wait, err := server.Serve(ctx, ts.MkAbs(args[1]), func() ask.Status { return status })
+	l, err := server.Sockets{}.Listen(ts.MkAbs(args[1]))
 	ts.Check(err)
+	wait := server.Serve(ctx, l, func() ask.Status { return status })
 	ts.Defer(func() {
 		cancel()
 		ts.Check(wait())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -73,19 +74,16 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	debug.SetGCPercent(garbagePercent)
 	d.began = time.Now().UTC()
 	defer func() { err = errors.Join(err, d.close()) }()
+	commands, gate, err := d.listen()
+	if err != nil {
+		return err
+	}
 	if err := d.open(); err != nil {
-		return err
+		return errors.Join(err, commands.Close(), gate.Close())
 	}
-	wait, err := server.Serve(ctx, d.Config.Socket, d.status)
-	if err != nil {
-		return err
-	}
-	answered, err := server.ServeGate(ctx, d.Config.GateSocket(), d.handover.Judge, d.Log)
-	if err != nil {
-		return err
-	}
+	wait := server.Serve(ctx, commands, d.status)
 	var wg sync.WaitGroup
-	wg.Go(answered)
+	wg.Go(server.ServeGate(ctx, gate, d.handover.Judge, d.Log))
 	wg.Go(func() { d.spool().watch(ctx) })
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
@@ -101,6 +99,23 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	last()
 	<-exported
 	return err
+}
+
+// listen makes the sockets for the commands and for doors outside phigated, or
+// takes over those at which systemd listens.
+func (d *Daemon) listen() (commands, gate net.Listener, err error) {
+	sockets, err := server.Inherited()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer sockets.Drop(d.Log)
+	if commands, err = sockets.Listen(d.Config.Socket); err != nil {
+		return nil, nil, err
+	}
+	if gate, err = sockets.Listen(d.Config.GateSocket()); err != nil {
+		return nil, nil, errors.Join(err, commands.Close())
+	}
+	return commands, gate, nil
 }
 
 // open makes the parts, in the order in which they need each other.

@@ -78,30 +78,44 @@ func TestDropInsWithoutPhigated(t *testing.T) {
 	}
 }
 
+// systemd understands both units together.
 func TestUnit(t *testing.T) {
 	root, _ := paths(t)
-	unit, err := os.ReadFile(filepath.Join(root, "deploy/systemd/phigated.service"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// systemd wants the program to exist; phigated is not installed on a machine that tests it.
-	installed := strings.Replace(string(unit), "/usr/local/bin/phigated", "/bin/true", 1)
-	verify := func(text string) string {
-		file := filepath.Join(t.TempDir(), "phigated.service")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	units := map[string]string{}
+	for _, name := range []string{"phigated.service", "phigated.socket"} {
+		text, err := os.ReadFile(filepath.Join(root, "deploy/systemd", name))
+		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
+		// systemd wants the program to exist; phigated is not installed on a machine that tests it.
+		units[name] = strings.Replace(string(text), "/usr/local/bin/phigated", "/bin/true", 1)
+	}
+	verify := func(more, to string) string {
+		dir := t.TempDir()
+		files := []string{"verify", "--man=no", "--recursive-errors=no"}
+		for name, text := range units {
+			if name == to {
+				text += more
+			}
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, file)
+		}
+		out, err := exec.Command("systemd-analyze", files...).CombinedOutput()
 		if err != nil && len(out) == 0 {
 			t.Fatalf("running systemd-analyze: %v; run test/setup", err)
 		}
 		return string(out)
 	}
-	if out := verify(installed); out != "" {
-		t.Errorf("systemd finds fault with the unit: %s", out)
+	if out := verify("", ""); out != "" {
+		t.Errorf("systemd finds fault with the units: %s", out)
 	}
-	if out := verify(installed + "\n[Service]\nRestrat=always\n"); !strings.Contains(out, "Restrat") {
-		t.Errorf("systemd does not find a planted fault: %q", out)
+	for name, fault := range map[string]string{"phigated.service": "\n[Service]\nRestrat=always\n", "phigated.socket": "\n[Socket]\nRestrat=always\n"} {
+		if out := verify(fault, name); !strings.Contains(out, "Restrat") {
+			t.Errorf("systemd does not find a fault planted in %s: %q", name, out)
+		}
 	}
 }
 

@@ -30,16 +30,12 @@ const (
 
 // ServeGate answers doors outside phigated on the socket until ctx ends, then
 // waits for the answers under way.
-func ServeGate(ctx context.Context, socket string, answer Judge, log *slog.Logger) (wait func(), err error) {
-	l, err := listen(socket)
-	if err != nil {
-		return nil, err
-	}
+func ServeGate(ctx context.Context, l net.Listener, answer Judge, log *slog.Logger) (wait func()) {
 	g := &gate{judge: answer, log: log, turns: make(chan struct{}, maxAsking)}
 	context.AfterFunc(ctx, func() { _ = l.Close() })
 	done := make(chan struct{})
 	go func() { defer close(done); g.serve(ctx, l) }()
-	return func() { <-done; g.running.Wait() }, nil
+	return func() { <-done; g.running.Wait() }
 }
 
 type gate struct {

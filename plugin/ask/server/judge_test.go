@@ -25,10 +25,11 @@ func serve(t *testing.T, fn Judge) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	socket := filepath.Join(dir, judge.SocketName)
-	wait, err := ServeGate(ctx, socket, fn, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	l, err := Sockets{}.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wait := ServeGate(ctx, l, fn, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	t.Cleanup(func() {
 		cancel()
 		wait()

@@ -14,10 +14,11 @@ import (
 func TestServe(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "run", "p.sock")
 	ctx, cancel := context.WithCancel(t.Context())
-	wait, err := Serve(ctx, socket, func() ask.Status { return ask.Status{Version: "v1", Scan: ask.ScanStatus{Waiting: 3}} })
+	l, err := Sockets{}.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wait := Serve(ctx, l, func() ask.Status { return ask.Status{Version: "v1", Scan: ask.ScanStatus{Waiting: 3}} })
 	info, err := os.Stat(socket)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket has mode %v (error %v), want 0600", info.Mode(), err)
@@ -26,7 +27,7 @@ func TestServe(t *testing.T) {
 	if err != nil || got.Version != "v1" || got.Scan.Waiting != 3 {
 		t.Errorf("got %+v, error %v", got, err)
 	}
-	if _, err := Serve(ctx, socket, nil); err == nil || !strings.Contains(err.Error(), "another phigated") {
+	if _, err := (Sockets{}).Listen(socket); err == nil || !strings.Contains(err.Error(), "another phigated") {
 		t.Errorf("a socket in use was taken: %v", err)
 	}
 	cancel()
@@ -50,10 +51,11 @@ func TestServeReplacesADeadSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	wait, err := Serve(ctx, socket, func() ask.Status { return ask.Status{} })
+	again, err := Sockets{}.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wait := Serve(ctx, again, func() ask.Status { return ask.Status{} })
 	cancel()
 	if err := wait(); err != nil {
 		t.Error(err)
