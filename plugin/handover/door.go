@@ -136,8 +136,11 @@ func (d *Door) override(c *container, a *judge.Answer) {
 func Override(digest string, s *policy.Subject, b judge.BreakGlass, refused string) *policy.Decision {
 	o := policy.NewDecision(s, policy.Verdict{Action: policy.Allow, Policy: digest}, time.Now(), 0)
 	o.Kind = "override"
-	o.Message = policy.Printable(fmt.Sprintf("break-glass (%s, until %s: %s): runs although: %s",
-		b.File, b.Until.UTC().Format(time.RFC3339), b.Reason, refused))
+	why := fmt.Sprintf("break-glass (%s, until %s: %s)", b.File, b.Until.UTC().Format(time.RFC3339), b.Reason)
+	if b.File == "" {
+		why = "by the door's configuration (" + b.Reason + ")"
+	}
+	o.Message = policy.Printable(why + ": runs although: " + refused)
 	return o
 }
 

@@ -379,7 +379,9 @@ func TestBreakGlass(t *testing.T) {
 	}
 	w.must(os.Remove(w.glass()))
 	w.stopped(says("mended", plain), "no verdict")
-	w.configure("onUnavailable: allow")
+	w.configure("onUnavailable.moby: allow\nonUnavailable.k8s.io/default: allow")
+	w.stopped(says("elsewhere", plain, "--annotation", "io.kubernetes.cri.sandbox-namespace=default"), "no verdict")
+	w.configure("onUnavailable.default: allow")
 	w.runs(says("unavailable", plain))
 
 	w.must(w.gate.Start())

@@ -20,7 +20,7 @@ type Config struct {
 	Runc        string        // the real runtime behind the wrapper, an absolute path; empty where it is not said
 	Socket      string        // phigated's
 	Deadline    time.Duration // for an answer
-	Unavailable string        // "deny", or "allow" where phigated gives no answer
+	Unavailable Unavailable   // what holds where phigated gives no answer
 	BreakGlass  string        // the file that lets containers run, for a time
 	Spool       string        // folder for what phigated could not be told
 }
@@ -28,7 +28,7 @@ type Config struct {
 // Defaults are what is left out.
 func Defaults() Config {
 	return Config{
-		Socket: "/run/phigate/gate.sock", Deadline: time.Minute, Unavailable: "deny",
+		Socket: "/run/phigate/gate.sock", Deadline: time.Minute,
 		BreakGlass: "/etc/phigate/break-glass", Spool: "/var/lib/phigate/breakglass",
 	}
 }
@@ -127,14 +127,11 @@ func (c *Config) set(key, value string) error {
 		}
 		c.Deadline = d
 		return nil
-	case "onUnavailable":
-		if value != "deny" && value != "allow" {
-			return fmt.Errorf("onUnavailable must be deny or allow, and is %q", value)
-		}
-		c.Unavailable = value
-		return nil
 	}
-	return fmt.Errorf("%q is no key; known are runc, socket, deadline, onUnavailable, breakGlass and spool", key)
+	if isUnavailable(key) {
+		return c.Unavailable.set(key, value)
+	}
+	return fmt.Errorf("%q is no key; known are runc, socket, deadline, onUnavailable, onUnavailable.NAMESPACE, breakGlass and spool", key)
 }
 
 // readOwned reads a file that is root's and that root alone may change or

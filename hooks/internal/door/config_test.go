@@ -27,7 +27,7 @@ func TestParseConfig(t *testing.T) {
 		"comments": {text: "---\n# a comment\n\n  # another\nrunc: /usr/bin/runc # the real one\r\n", want: with(same)},
 		"quoted":   {text: "runc: \"/usr/bin/runc\"   # x\n", want: with(same)},
 		"all": {text: "runc: /usr/bin/runc\nsocket: /s/gate.sock\ndeadline: 1m30s\nonUnavailable: allow\nbreakGlass: /b\nspool: /p/\n", want: with(func(c *Config) {
-			c.Socket, c.Deadline, c.Unavailable, c.BreakGlass, c.Spool = "/s/gate.sock", 90*time.Second, "allow", "/b", "/p"
+			c.Socket, c.Deadline, c.Unavailable, c.BreakGlass, c.Spool = "/s/gate.sock", 90*time.Second, Unavailable{allow: true}, "/b", "/p"
 		})},
 
 		"empty":            {text: "", want: Defaults()},
@@ -61,7 +61,7 @@ func TestParseConfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(Unavailable{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -71,10 +71,14 @@ func TestParseConfig(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	f.Add("runc: /usr/bin/runc\ndeadline: 1s\n")
 	f.Add("runc: \"/r\" # x\n---\n")
+	f.Add("onUnavailable.k8s.io/kube-system: allow\nonUnavailable: deny\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseConfig([]byte(text))
-		if err == nil && (c.Runc != "" && !filepath.IsAbs(c.Runc) || !filepath.IsAbs(c.Socket) || c.Deadline <= 0 || c.Unavailable != "deny" && c.Unavailable != "allow") {
+		if err == nil && (c.Runc != "" && !filepath.IsAbs(c.Runc) || !filepath.IsAbs(c.Socket) || c.Deadline <= 0) {
 			t.Errorf("a configuration that means nothing was taken")
+		}
+		if err == nil && c.Unavailable.allow && !strings.Contains(text, "allow") {
+			t.Errorf("containers run without an answer, and nobody said so")
 		}
 	})
 }
@@ -178,7 +182,7 @@ func TestExample(t *testing.T) {
 	}
 	want := Defaults()
 	want.Runc = "/usr/sbin/runc"
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Unavailable{})); diff != "" {
 		t.Error(diff)
 	}
 }

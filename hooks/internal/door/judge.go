@@ -44,9 +44,11 @@ func Judge(c Config, about Asked, say Messages) error {
 	case glass != nil:
 		use.BreakGlass = *glass
 		return admit(use, c, say, answer.Noted)
-	case err != nil && c.Unavailable == "allow":
-		use.BreakGlass = judge.BreakGlass{Reason: "onUnavailable: allow in the configuration"}
-		return admit(use, c, say, false)
+	case err != nil:
+		if allow, key := c.Unavailable.admits(b, about.ID); allow {
+			use.BreakGlass = judge.BreakGlass{Reason: key + ": allow"}
+			return admit(use, c, say, false)
+		}
 	}
 	return errors.New(why)
 }

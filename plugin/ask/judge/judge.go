@@ -47,7 +47,8 @@ type Question struct {
 	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
-// BreakGlass says who let containers run unjudged, and until when.
+// BreakGlass says who let containers run unjudged, and until when. Without a
+// file it is the door's configuration (onUnavailable), and Reason is the key that did.
 type BreakGlass struct {
 	File   string    `json:"file"`
 	Until  time.Time `json:"until"`
