@@ -20,7 +20,7 @@ import (
 )
 
 const installLong = `Install puts phigate in front of this node's containers: folders, phigate.yaml and
-an example policy where there are none, the unit phigated.service, and the
+an example policy where there are none, the units phigated.service and phigated.socket, and the
 drop-in 10-phigate.toml for containerd, which the main configuration is made to
 import. What it touches is backed up first, in /var/lib/phigate/backup; a second
 run changes nothing.
@@ -28,6 +28,11 @@ run changes nothing.
 containerd requires phigate (no container is created without it) from version
 2.2 on, and only once phigated has registered. Where a step is left to do,
 install says which, and how; it is safe to run it again and again.
+
+--wrapper puts phigate-runc in front of runc, for all that NRI does not see: first
+in the PATH of containerd's and docker's units, and by name (BinaryName, Docker's
+default-runtime) where runc is named by its path. --wrapper=binaryname uses names
+alone, which guards the kubelet's pods and docker run, and neither ctr nor docker build.
 
 containerd is never restarted without --restart. On k3s and RKE2, which write
 containerd's configuration themselves, install prints what to do instead.`
@@ -37,7 +42,8 @@ type installer struct {
 	root    string
 	dry     bool
 	restart bool
-	wrap    bool
+	wrap    string
+	require string
 	version string
 	noStart bool
 
@@ -53,10 +59,16 @@ func newInstallCommand() *cobra.Command {
 		Use:     "install",
 		Short:   "Put phigate in front of this node's containers",
 		Long:    installLong,
-		Example: "  phigate install --dry-run\n  phigate install --restart\n  phigate install --wrapper --restart",
+		Example: "  phigate install --dry-run\n  phigate install --restart\n  phigate install --wrapper --restart\n  phigate install --wrapper=binaryname",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i.out = cmd.OutOrStdout()
+			if !slices.Contains([]string{"", string(install.WrapAuto), string(install.WrapPath), string(install.WrapBinaryName)}, i.wrap) {
+				return usage("--wrapper=%s: it is path, binaryname or auto", i.wrap)
+			}
+			if i.require != "" && i.require != install.RequireYes && i.require != install.RequireNo {
+				return usage("--require=%s: it is yes or no", i.require)
+			}
 			tree, err := openNode(i.root)
 			if err != nil {
 				return err
@@ -69,7 +81,9 @@ func newInstallCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&i.dry, "dry-run", false, "show what would change, and change nothing")
 	flags.BoolVar(&i.restart, "restart", false, "restart containerd (and docker) where that is needed")
-	flags.BoolVar(&i.wrap, "wrapper", false, "put the runc wrapper into the path of containerd and docker")
+	flags.StringVar(&i.wrap, "wrapper", "", "put the runc wrapper in front of runc: path (of containerd's and docker's units), binaryname (of CRI's handlers and Docker), or auto")
+	flags.Lookup("wrapper").NoOptDefVal = string(install.WrapAuto)
+	flags.StringVar(&i.require, "require", "", "have containerd require phigate: yes, or no where the wrapper alone guards this node")
 	flags.BoolVar(&i.noStart, "no-start", false, "write files alone: start and enable nothing")
 	flags.StringVar(&i.version, "containerd-version", "", "the version of containerd, where it does not run")
 	flags.StringVar(&i.root, "root", "/", "the node's file tree")
@@ -131,7 +145,7 @@ func (i *installer) round(ctx context.Context) (done bool, err error) {
 
 // node finds out what the files do not tell.
 func (i *installer) node(ctx context.Context) install.Node {
-	n := install.Node{Containerd: i.version, Wrap: i.wrap}
+	n := install.Node{Containerd: i.version, Wrap: install.Wrap(i.wrap), Require: i.require}
 	if !i.tree.Live() {
 		return n
 	}
@@ -205,6 +219,9 @@ func (i *installer) start(ctx context.Context) error {
 	return nil
 }
 
+// units are phigate's own, in the order in which they start.
+func units() []string { return []string{"phigated.socket", "phigated"} }
+
 func (i *installer) phigated(ctx context.Context) error {
 	if len(i.changed) > 0 {
 		if err := i.systemctl(ctx, "daemon-reload"); err != nil {
@@ -217,10 +234,10 @@ func (i *installer) phigated(ctx context.Context) error {
 		}
 	}
 	if _, err := ask.GetStatus(ctx, i.config().Socket); err != nil {
-		return i.systemctl(ctx, "enable", "--now", "phigated")
+		return i.systemctl(ctx, append([]string{"enable", "--now"}, units()...)...)
 	}
-	if slices.Contains(i.changed, install.UnitFile) {
-		i.left = append(i.left, "phigated runs with its former unit: systemctl restart phigated")
+	if slices.Contains(i.changed, install.UnitFile) || slices.Contains(i.changed, install.SocketFile) {
+		i.left = append(i.left, "phigated runs with its former units: systemctl enable phigated.socket phigated && systemctl restart phigated")
 	}
 	return nil
 }
@@ -248,7 +265,7 @@ func (i *installer) stale() []string {
 	if i.tree.Stale(i.config().Containerd) {
 		out = append(out, "containerd")
 	}
-	if slices.Contains(i.changed, path.Join("/etc/systemd/system/docker.service.d", install.WrapperDropIn)) {
+	if slices.Contains(i.changed, path.Join("/etc/systemd/system/docker.service.d", install.WrapperDropIn)) || slices.Contains(i.changed, install.DockerConfig) {
 		out = append(out, "docker")
 	}
 	return out

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,10 +16,13 @@ import (
 const uninstallLong = `Uninstall puts back what phigate install has changed. A file that was edited since
 is kept, and named. The decision log and what else phigated wrote into its state folder stay.
 
-containerd comes first: the drop-in that makes it require phigate goes, and
-phigated goes only when containerd was started anew since, for until then it
-would refuse every container. With --restart containerd is restarted in
-between; without, restart it and run this again.`
+containerd and docker come first: what makes them need phigate goes, and phigated
+goes only when they were started anew since, for until then they would refuse
+every container. With --restart they are restarted in between; without, restart
+them and run this again.
+
+Where something else leads to the wrapper or the hook, put in by hand or edited
+since, uninstall names it and changes nothing.`
 
 // uninstaller is the command's work on one node.
 type uninstaller struct {
@@ -49,7 +54,7 @@ func newUninstallCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&u.dry, "dry-run", false, "show what would change, and change nothing")
-	flags.BoolVar(&u.restart, "restart", false, "restart containerd where that is needed")
+	flags.BoolVar(&u.restart, "restart", false, "restart containerd (and docker) where that is needed")
 	flags.StringVar(&u.root, "root", "/", "the node's file tree")
 	return cmd
 }
@@ -72,7 +77,7 @@ func (u *uninstaller) run(ctx context.Context) error {
 		return err
 	}
 	if u.tree.Live() {
-		if err := systemctl(ctx, u.out, "disable", "--now", "phigated"); err != nil {
+		if err := systemctl(ctx, u.out, append([]string{"disable", "--now"}, units()...)...); err != nil {
 			return err
 		}
 	}
@@ -112,30 +117,51 @@ func (u *uninstaller) release(ctx context.Context, r *install.Removal) error {
 	if r.Released != nil {
 		since = *r.Released
 	}
-	if !r.Requires && r.Released == nil || u.restarted(since) {
+	pending := u.pending(r, since)
+	if len(pending) == 0 {
 		return nil
 	}
 	if u.restart {
-		return systemctl(ctx, u.out, "restart", "containerd")
+		for _, unit := range pending {
+			if err := systemctl(ctx, u.out, "restart", unit); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	fmt.Fprintln(u.out, "containerd still runs with the configuration that requires phigate, so phigated stays for now.\n"+
-		"to do 1  systemctl restart containerd, then phigate uninstall again (or phigate uninstall --restart)")
+	units := strings.Join(pending, " ")
+	fmt.Fprintf(u.out, "%s still runs with the configuration that needs phigate, so phigated stays for now.\n"+
+		"to do 1  systemctl restart %s, then phigate uninstall again (or phigate uninstall --restart)\n", units, units)
 	return &ExitError{Code: ExitBlocked}
 }
 
-// restarted says whether containerd does not run, or began after the moment.
-func (u *uninstaller) restarted(since install.Moment) bool {
+// pending are the clients that would refuse containers without phigated until they are started anew.
+func (u *uninstaller) pending(r *install.Removal, since install.Moment) []string {
 	c, err := conf.Load(conf.DefaultPath)
 	if err != nil {
 		c = conf.Default()
 	}
-	pid, err := install.Listener(c.Containerd)
-	if err != nil {
-		return true
+	var out []string
+	for unit, find := range map[string]func() (int, error){
+		"containerd": func() (int, error) { return install.Listener(c.Containerd) },
+		"docker":     func() (int, error) { return install.PIDFile(dockersPID) },
+	} {
+		pid, err := find()
+		if err != nil {
+			continue // it does not run
+		}
+		began, err := install.Started(pid)
+		old := slices.Contains(r.Restart, unit) && (err != nil || !began.After(since))
+		if old || r.Binds(install.PathOf(pid)) {
+			out = append(out, unit)
+		}
 	}
-	began, err := install.Started(pid)
-	return err == nil && began.After(since)
+	slices.Sort(out)
+	return out
 }
+
+// dockersPID is where dockerd notes its process (dockerd --pidfile). Its socket is often systemd's, and tells nothing.
+const dockersPID = "/run/docker.pid"
 
 func (u *uninstaller) said(p install.Plan) {
 	for _, c := range p.Changes {

@@ -29,7 +29,7 @@ func (t *Tree) Apply(p *Plan) error {
 	for _, c := range p.Changes {
 		m.note(c)
 	}
-	m.Released = nil
+	m.Released, m.Restart = nil, nil
 	// Before the first change: a crash in between leaves a manifest that knows
 	// all that may have been changed.
 	if err := t.writeManifest(m); err != nil {

@@ -24,8 +24,6 @@ const maxConfigs = 100
 type Containerd struct {
 	Files []ConfigFile
 	tree  *Tree
-	// instead replaces files, nil ones are gone: what a plan would leave.
-	instead map[string][]byte
 }
 
 // ConfigFile is one file of the configuration.
@@ -46,10 +44,8 @@ type NRI struct {
 }
 
 // ReadContainerd reads the configuration. A node without one has no files.
-func ReadContainerd(t *Tree) (*Containerd, error) { return readContainerd(t, nil) }
-
-func readContainerd(t *Tree, instead map[string][]byte) (*Containerd, error) {
-	c := &Containerd{tree: t, instead: instead}
+func ReadContainerd(t *Tree) (*Containerd, error) {
+	c := &Containerd{tree: t}
 	pending := []string{ContainerdConfig}
 	seen := map[string]bool{}
 	for len(pending) > 0 {
@@ -80,34 +76,25 @@ func readContainerd(t *Tree, instead map[string][]byte) (*Containerd, error) {
 }
 
 func (c *Containerd) load(name string) (*ConfigFile, error) {
-	data, replaced := c.instead[name]
-	if !replaced {
-		if err := c.tree.Trusted(name); err != nil {
-			return nil, err
-		}
-		e, err := c.tree.look(name)
-		if err != nil {
-			return nil, err
-		}
-		if !e.exists && name == ContainerdConfig {
-			return nil, nil
-		}
-		if !e.exists {
-			return nil, fmt.Errorf("containerd's configuration imports %s, which is not there: containerd would not start", name)
-		}
-		if !e.regular() {
-			return nil, fmt.Errorf("%s is no regular file", name)
-		}
-		data = e.data
+	if err := c.tree.Trusted(name); err != nil {
+		return nil, err
 	}
-	if data == nil {
+	e, err := c.tree.look(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !e.exists && name == ContainerdConfig:
 		return nil, nil
+	case !e.exists:
+		return nil, fmt.Errorf("containerd's configuration imports %s, which is not there: containerd would not start", name)
+	case !e.regular():
+		return nil, fmt.Errorf("%s is no regular file", name)
 	}
-	t, err := parse(name, data)
+	t, err := parse(name, e.data)
 	if err != nil {
 		return nil, err
 	}
-	return &ConfigFile{Path: name, data: data, table: t}, nil
+	return &ConfigFile{Path: name, data: e.data, table: t}, nil
 }
 
 // imports lists the files that a file imports, as containerd does: relative to
@@ -124,12 +111,6 @@ func (c *Containerd) imports(f *ConfigFile) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for planned := range c.instead {
-			if ok, _ := path.Match(name, planned); ok && !slices.Contains(found, planned) {
-				found = append(found, planned)
-			}
-		}
-		slices.Sort(found)
 		out = append(out, found...)
 	}
 	return out, nil
@@ -249,12 +230,31 @@ func (c *Containerd) WithoutCRI() bool {
 // BinaryNames are the OCI runtimes that handlers name themselves, by handler: PATH does not lead these to the wrapper.
 func (c *Containerd) BinaryNames() map[string]string {
 	out := map[string]string{}
+	for name, h := range c.handlers() {
+		if h.binary != "" {
+			out[name] = h.binary
+		}
+	}
+	return out
+}
+
+// handler is one of CRI's runtime handlers: its shim, and the OCI runtime that it names, if any.
+type handler struct{ shim, binary string }
+
+// handlers are those that the files configure, but those left out.
+func (c *Containerd) handlers(except ...string) map[string]handler {
+	out := map[string]handler{}
 	for _, plugin := range []string{criV2, criV3} {
-		handlers, _ := at(c.section(plugin), "containerd", "runtimes").(table)
-		for name := range handlers {
-			if binary, _ := at(handlers, name, "options", "BinaryName").(string); binary != "" {
-				out[name] = binary
+		configured, _ := at(c.section(plugin, except...), "containerd", "runtimes").(table)
+		for name := range configured {
+			h := out[name]
+			if shim, _ := at(configured, name, "runtime_type").(string); shim != "" {
+				h.shim = shim
 			}
+			if binary, _ := at(configured, name, "options", "BinaryName").(string); binary != "" {
+				h.binary = binary
+			}
+			out[name] = h
 		}
 	}
 	return out

@@ -1,12 +1,12 @@
 package install
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/pelletier/go-toml/v2"
-
-	"github.com/phigate/phigate/plugin/conf"
 )
 
 // containerd plans the drop-in, and the import of its folder.
@@ -15,10 +15,11 @@ import (
 // it. 2.4.2 lists the folder among its defaults and does not read it all the
 // same (measured), so the line is always written.
 func (p *planner) containerd(disk *Containerd, n Node) error {
-	name, err := p.registersAs()
+	own, err := p.tree.config()
 	if err != nil {
 		return err
 	}
+	name := own.NRI.Name
 	if main := disk.main(); main != nil && version(main.table) < 2 {
 		return fmt.Errorf("%s is of version %d, which holds no drop-in of phigate: bring it to version 2 or 3 first (containerd config migrate)", main.Path, version(main.table))
 	}
@@ -32,7 +33,16 @@ func (p *planner) containerd(disk *Containerd, n Node) error {
 	// Once it requires phigate it goes on to: while phigated restarts, an
 	// install must not open the gate.
 	require := AtLeast(n.Containerd, 2, 2) && n.Registered || disk.Requires(name)
-	if err := p.owned(DropIn, dropIn(disk, n, name, require), "NRI on, and what containerd requires"); err != nil {
+	if p.unrequired(n) {
+		if require = false; !p.wraps(n) {
+			return errors.New("--require=no leaves this node open while phigated is away, unless the wrapper guards it: phigate install --wrapper --require=no")
+		}
+	}
+	text := dropIn(disk, n, name, require)
+	if p.unrequired(n) {
+		text = append(text, notRequired+"\n"...)
+	}
+	if err := p.owned(DropIn, text, "NRI on, and what containerd requires"); err != nil {
 		return err
 	}
 	if err := p.importLine(disk, n); err != nil {
@@ -42,19 +52,21 @@ func (p *planner) containerd(disk *Containerd, n Node) error {
 	return p.outcome(disk, name, require)
 }
 
-func (p *planner) registersAs() (string, error) {
-	e, err := p.tree.look(conf.DefaultPath)
-	if err != nil || !e.exists {
-		return conf.Default().NRI.Name, err
+// notRequired is how the drop-in says that this is how the operator wants it, so that a later install keeps it.
+const notRequired = "# containerd does not require phigate: the runc wrapper guards alone (phigate install --require=no)."
+
+func (p *planner) unrequired(n Node) bool {
+	if n.Require != "" {
+		return n.Require == RequireNo
 	}
-	c, err := conf.Parse(conf.DefaultPath, e.data)
-	return c.NRI.Name, err
+	e, err := p.tree.look(DropIn)
+	return err == nil && bytes.Contains(e.data, []byte(notRequired))
 }
 
 // whatIsLeft says why containerd does not require phigate yet.
 func (p *planner) whatIsLeft(disk *Containerd, n Node, require bool) {
 	switch {
-	case require:
+	case require, p.unrequired(n):
 	case disk.WithoutCRI():
 		p.left("CRI is switched off in containerd's configuration (disabled_plugins): NRI sees no container here, the wrapper alone guards this node (phigate install --wrapper)")
 	case n.Containerd == "":
@@ -94,13 +106,7 @@ func (p *planner) importLine(disk *Containerd, n Node) error {
 
 // outcome reads the configuration as it would be. A file that is read after ours can undo it.
 func (p *planner) outcome(disk *Containerd, name string, require bool) error {
-	instead := map[string][]byte{}
-	for _, c := range p.plan.Changes {
-		if c.after.mode.IsRegular() {
-			instead[c.Path] = c.after.data
-		}
-	}
-	then, err := readContainerd(p.tree, instead)
+	then, err := ReadContainerd(p.tree.after(p.plan.Changes))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -23,4 +24,23 @@ socket: %s # for the commands
 policies: [%s] # files, and folders of *.yaml
 journal: %s # "" sends nothing to the journal
 `, q(c.Containerd), q(c.NRI.Socket), q(c.NRI.Name), q(c.NRI.Index), q(c.StateDir), q(c.Socket), q(c.Policies[0]), q(c.Journal))
+}
+
+// config is phigate.yaml, or what it is where there is none.
+func (t *Tree) config() (conf.Config, error) {
+	e, err := t.look(conf.DefaultPath)
+	if err != nil || !e.exists {
+		return conf.Default(), err
+	}
+	return conf.Parse(conf.DefaultPath, e.data)
+}
+
+// socketUnit is the unit of the socket where containers wait: the one at which phigated would listen.
+func (p *planner) socketUnit() error {
+	c, err := p.tree.config()
+	if err != nil {
+		return err
+	}
+	text := bytes.Replace(deploy.Socket, []byte(conf.Default().GateSocket()), []byte(c.GateSocket()), 1)
+	return p.owned(SocketFile, text, "where containers wait for phigated")
 }

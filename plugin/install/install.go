@@ -31,12 +31,15 @@ const (
 	DropInFolder     = "/etc/containerd/conf.d"
 	DropIn           = DropInFolder + "/10-phigate.toml"
 	UnitFile         = "/etc/systemd/system/phigated.service"
+	SocketFile       = "/etc/systemd/system/phigated.socket"
 	CatalogueFile    = "/usr/lib/systemd/catalog/phigate.catalog"
 	ProgramFolder    = "/usr/local/bin"
 	Wrapper          = ProgramFolder + "/phigate-runc"
 	WrapperConfig    = "/etc/phigate/runc.yaml"
 	WrapperFolder    = "/usr/local/lib/phigate/path" // first in the PATH of containerd and docker
 	WrapperDropIn    = "10-phigate-runc.conf"        // below /etc/systemd/system/NAME.service.d
+	WrapperHandlers  = DropInFolder + "/20-phigate-runc.toml"
+	DockerConfig     = "/etc/docker/daemon.json"
 	Backup           = "/var/lib/phigate/backup"
 )
 
@@ -50,9 +53,28 @@ type Node struct {
 	// Registered says that phigated answers and containerd asks it. Only then
 	// containerd is told to require it.
 	Registered bool
-	// Wrap puts the runc wrapper into the path of containerd and docker.
-	Wrap bool
+	// Wrap puts the runc wrapper in front of runc, and says by which way.
+	Wrap Wrap
+	// Require says whether containerd is told to require phigate; "" is yes, unless an earlier install was told no.
+	Require string
 }
+
+// Wrap is the way by which clients are led to the wrapper.
+type Wrap string
+
+// The ways. WrapNone keeps what an earlier install has done.
+const (
+	WrapNone       Wrap = ""
+	WrapAuto       Wrap = "auto"       // WrapPath where units are found, and WrapBinaryName for what no PATH leads to it
+	WrapPath       Wrap = "path"       // first in the PATH of containerd's and docker's units: every client
+	WrapBinaryName Wrap = "binaryname" // CRI's handlers and Docker's default runtime name it: the kubelet and docker run alone
+)
+
+// The values of Node.Require.
+const (
+	RequireYes = "yes"
+	RequireNo  = "no" // the wrapper alone guards the node, by namespaces (onUnavailable in runc.yaml)
+)
 
 // Plan is what to change on a node.
 type Plan struct {
@@ -145,9 +167,10 @@ func Install(t *Tree, n Node) (*Plan, error) {
 		func() error {
 			return p.owned(CatalogueFile, catalogue(), "what phigate's journal entries mean (journalctl -x)")
 		},
+		p.socketUnit,
 		func() error { return p.owned(UnitFile, unit(), "phigated, before containerd and docker") },
+		func() error { return p.wrapper(disk, n) },
 		func() error { return p.containerd(disk, n) },
-		func() error { return p.wrapper(n) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -168,7 +191,7 @@ func (p *planner) programs(n Node) error {
 			return err
 		}
 	}
-	if n.Wrap && !p.tree.Exists(Wrapper) {
+	if n.Wrap != WrapNone && !p.tree.Exists(Wrapper) {
 		return fmt.Errorf("%s is not there, so --wrapper cannot be followed: copy it first (install -m 0755 bin/phigate-runc %s/)", Wrapper, ProgramFolder)
 	}
 	return nil

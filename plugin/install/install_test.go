@@ -156,6 +156,7 @@ func TestInstall(t *testing.T) {
 				ContainerdConfig:                       {"version = 3\nimports = ['/etc/containerd/conf.d/*.toml']\n"},
 				DropIn:                                 {"version = 3", "disable = false", "plugin_request_timeout = '2s'", "required_plugins = ['phigate']"},
 				UnitFile:                               {"ExecStart=/usr/local/bin/phigated"},
+				SocketFile:                             {"ListenStream=/run/phigate/gate.sock\n"},
 				"/etc/phigate/phigate.yaml":            {"/run/containerd/containerd.sock"},
 				"/etc/phigate/policies.d/example.yaml": {"kind: Policy"},
 				"/usr/lib/systemd/catalog/phigate.catalog": {"phigate"},
@@ -212,12 +213,12 @@ func TestInstall(t *testing.T) {
 		"unknown_containerd": {node: Node{}, left: []string{"containerd is not to be seen"}, bare: true},
 		"docker_and_containerd": {
 			files: merged(units, map[string]string{ContainerdConfig: docker, "/etc/systemd/system/containerd.service.d/a.conf": "[Service]\nEnvironment=PATH=/opt/bin:/usr/sbin\n"}),
-			node:  Node{Containerd: "2.2.9", Wrap: true},
+			node:  Node{Containerd: "2.2.9", Wrap: WrapAuto},
 			want: map[string][]string{
 				ContainerdConfig: {"disabled_plugins = [\"cri\"]\nversion = 2\nimports"},
 				"/etc/systemd/system/containerd.service.d/" + WrapperDropIn: {"PATH=" + WrapperFolder + ":/opt/bin:/usr/sbin\n"},
 				"/etc/systemd/system/docker.service.d/" + WrapperDropIn:     {"PATH=" + WrapperFolder + ":/opt/docker:/usr/sbin\n"},
-				WrapperConfig:           {"runc: /usr/sbin/runc", "socket: /run/phigate/phigate.sock"},
+				WrapperConfig:           {"runc: /usr/sbin/runc", "socket: /run/phigate/gate.sock"},
 				WrapperFolder + "/runc": {"-> " + Wrapper},
 			},
 			left: []string{"CRI is switched off"},
@@ -323,8 +324,8 @@ func TestRefuses(t *testing.T) {
 		"imports_no_list":     {files: map[string]string{ContainerdConfig: "version = 2\nimports = 'a'\n"}, want: "imports is not a list"},
 		"import_is_gone":      {files: map[string]string{ContainerdConfig: "version = 2\nimports = ['a.toml']\n"}, want: "imports /etc/containerd/a.toml, which is not there"},
 		"no_program":          {do: func(top string) error { return os.Remove(filepath.Join(top, "usr/local/bin/phigated")) }, want: "copy the programs first"},
-		"no_wrapper":          {node: Node{Wrap: true}, want: "phigate-runc is not there"},
-		"wrapper_no_units":    {files: map[string]string{Wrapper: "#!"}, node: Node{Wrap: true}, want: "neither containerd.service nor docker.service"},
+		"no_wrapper":          {node: Node{Wrap: WrapAuto}, want: "phigate-runc is not there"},
+		"wrapper_no_units":    {files: map[string]string{Wrapper: "#!"}, node: Node{Wrap: WrapPath}, want: "neither containerd.service nor docker.service"},
 		"ancient_containerd":  {node: Node{Containerd: "1.6.8"}, want: "1.7 or later is needed"},
 		"manifest_of_another": {files: map[string]string{manifestFile: `{"version": 9}`}, want: "not a manifest of this version"},
 		"broken_phigate_yaml": {files: map[string]string{"/etc/phigate/phigate.yaml": "sokcet: x\n"}, node: Node{Containerd: "2.4.2"}, want: "phigate.yaml:1:1"},
@@ -354,7 +355,7 @@ func TestRefuses(t *testing.T) {
 
 // An operator's configuration and policies are theirs, and so is a file of ours once edited.
 func TestOperatorsFilesStay(t *testing.T) {
-	own := map[string]string{"/etc/phigate/phigate.yaml": "nri: {name: gate}\n", "/etc/phigate/policies.d/a.yml": "x"}
+	own := map[string]string{"/etc/phigate/phigate.yaml": "nri: {name: gate}\nsocket: /run/ours/p.sock\n", "/etc/phigate/policies.d/a.yml": "x"}
 	tree := node(t, own)
 	install(t, tree, Node{Containerd: "2.4.2", Registered: true})
 	now := snapshot(t, tree)
@@ -365,6 +366,9 @@ func TestOperatorsFilesStay(t *testing.T) {
 	}
 	if !strings.Contains(now[DropIn], "required_plugins = ['gate']") {
 		t.Errorf("the drop-in does not require the plugin by its name:\n%s", now[DropIn])
+	}
+	if !strings.Contains(now[SocketFile], "ListenStream=/run/ours/gate.sock\n") {
+		t.Errorf("systemd does not listen where phigated would:\n%s", now[SocketFile])
 	}
 	write(t, tree.name, map[string]string{UnitFile: "[Service]\nExecStart=/opt/phigated\n"})
 	plan := install(t, tree, Node{Containerd: "2.4.2", Registered: true})
@@ -421,7 +425,7 @@ func TestUninstallRefusesToBlockTheNode(t *testing.T) {
 // The first step frees containerd, and the rest is still there.
 func TestReleaseComesFirst(t *testing.T) {
 	tree := node(t, map[string]string{"/lib/systemd/system/containerd.service": unitC, Wrapper: "#!"})
-	install(t, tree, Node{Containerd: "2.4.2", Registered: true, Wrap: true})
+	install(t, tree, Node{Containerd: "2.4.2", Registered: true, Wrap: WrapAuto})
 	r, err := Uninstall(tree)
 	if err != nil {
 		t.Fatal(err)

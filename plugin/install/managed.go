@@ -1,6 +1,9 @@
 package install
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+)
 
 // distribution is one that writes containerd's configuration at each of its own starts.
 type distribution struct {
@@ -45,9 +48,9 @@ func instructions(name string) []string {
 
 func (d distribution) instructions() []string {
 	return []string{
-		fmt.Sprintf("copy the unit deploy/systemd/phigated.service to %s and put %s into its Before=", UnitFile, d.unit),
+		fmt.Sprintf("copy the units deploy/systemd/phigated.service and phigated.socket to %s and put %s into Before= of both", path.Dir(UnitFile), d.unit),
 		fmt.Sprintf("write /etc/phigate/phigate.yaml with containerd: %s/containerd.sock", d.state),
-		"systemctl daemon-reload && systemctl enable --now phigated",
+		"systemctl daemon-reload && systemctl enable --now phigated.socket phigated",
 		fmt.Sprintf("when `phigate status` says that phigate is connected, write %s/config-v3.toml.tmpl (config.toml.tmpl where containerd is 1.7):\n%s", d.folder, template),
 		fmt.Sprintf("%s, then phigate doctor", d.restart),
 		fmt.Sprintf("its runc is its own and comes first in its PATH: to put the wrapper in front of it, set BinaryName = '%s' "+

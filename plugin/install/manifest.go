@@ -22,7 +22,8 @@ type manifest struct {
 	Version int     `json:"version"`
 	Entries []saved `json:"entries"` // in the order in which they were made
 	// Released is when containerd's configuration stopped to need phigate.
-	Released *Moment `json:"released,omitempty"`
+	Released *Moment  `json:"released,omitempty"`
+	Restart  []string `json:"restart,omitempty"` // who must have been started anew since
 }
 
 // Moment is a point in the machine's time that no clock can move: seconds since

@@ -49,6 +49,36 @@ func Listener(socket string) (pid int, err error) {
 	return int(cred.Pid), nil
 }
 
+// PIDFile is the process that a file notes, where that runs.
+func PIDFile(file string) (pid int, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, fmt.Errorf("asking which process runs: %w", err)
+	}
+	pid, err = strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid <= 0 {
+		return 0, fmt.Errorf("asking which process runs: %s holds no number of a process", file)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
+		return 0, fmt.Errorf("asking which process runs: %w", err)
+	}
+	return pid, nil
+}
+
+// PathOf is the PATH of a running process, or "".
+func PathOf(pid int) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return ""
+	}
+	for v := range strings.SplitSeq(string(data), "\x00") {
+		if value, ok := strings.CutPrefix(v, "PATH="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // ticks per second of /proc/PID/stat: USER_HZ, 100 on every architecture that Go runs on.
 const ticks = 100
 
@@ -105,7 +135,7 @@ func (t *Tree) Stale(socket string) bool {
 		return false
 	}
 	since := began.Time(now, time.Now())
-	for _, name := range []string{ContainerdConfig, DropIn, path.Join("/etc/systemd/system/containerd.service.d", WrapperDropIn)} {
+	for _, name := range []string{ContainerdConfig, DropIn, WrapperHandlers, path.Join("/etc/systemd/system/containerd.service.d", WrapperDropIn)} {
 		if at, there := t.modified(name); there && at.After(since) {
 			return true
 		}

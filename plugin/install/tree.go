@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,17 @@ const maxFile = 4 << 20
 type Tree struct {
 	name string
 	root *os.Root
+	// instead replaces what lies at paths: what a plan would leave. It is for looking alone.
+	instead map[string]entry
+}
+
+// after is the tree as the changes would leave it, to look at.
+func (t *Tree) after(changes []Change) *Tree {
+	then := &Tree{name: t.name, root: t.root, instead: map[string]entry{}}
+	for _, c := range changes {
+		then.instead[path.Clean(c.Path)] = c.after
+	}
+	return then
 }
 
 // OpenTree opens the tree whose top is the folder.
@@ -72,6 +84,9 @@ func (e entry) same(o entry) bool {
 
 // look reads what lies at the path, and does not follow a link there.
 func (t *Tree) look(name string) (entry, error) {
+	if e, ok := t.instead[path.Clean(name)]; ok {
+		return e, nil
+	}
 	info, err := t.root.Lstat(in(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return entry{}, nil
@@ -93,6 +108,12 @@ func (t *Tree) look(name string) (entry, error) {
 // Read reads a regular file of at most 4 MiB. A link at its end is refused, and
 // so is one that leads out of the tree.
 func (t *Tree) Read(name string) ([]byte, error) {
+	if e, ok := t.instead[path.Clean(name)]; ok {
+		if !e.regular() {
+			return nil, fmt.Errorf("reading %s: %w", name, fs.ErrNotExist)
+		}
+		return e.data, nil
+	}
 	f, err := t.root.OpenFile(in(name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, cause(err))
@@ -113,6 +134,9 @@ func (t *Tree) Read(name string) ([]byte, error) {
 
 // Exists says whether anything lies at the path.
 func (t *Tree) Exists(name string) bool {
+	if e, ok := t.instead[path.Clean(name)]; ok {
+		return e.exists
+	}
 	_, err := t.root.Lstat(in(name))
 	return err == nil
 }
@@ -172,10 +196,19 @@ func (t *Tree) glob(pattern string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for %s: %w", pattern, err)
 	}
-	for i := range names {
-		names[i] = "/" + names[i]
+	var out []string
+	for _, name := range names {
+		if name = "/" + name; t.Exists(name) {
+			out = append(out, name)
+		}
 	}
-	return names, nil
+	for name := range t.instead {
+		if ok, _ := path.Match(pattern, name); ok && t.Exists(name) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // cause is an error without the path below the tree, which says nothing to a person.

@@ -15,13 +15,20 @@ type Removal struct {
 	// Requires says that containerd's configuration, as it is, makes it refuse
 	// containers without phigated.
 	Requires bool
-	// Wrapped says that a runtime's path leads through the wrapper.
+	// Wrapped says that a unit of ours leads to the wrapper, so that systemd has to read its units again.
 	Wrapped bool
+	// Restart are the clients that go on to refuse containers without phigated until they are started anew.
+	Restart []string
 	// Released is when the first step was done, in an earlier run.
 	Released *Moment
 	// Known is false for a node that install has not touched.
 	Known bool
+
+	then *Tree // as the first step leaves it
 }
+
+// Binds says whether a process with this PATH would still start the wrapper.
+func (r *Removal) Binds(search string) bool { return r.then.Wrapped(r.then.Which("runc", search)) }
 
 // Uninstall plans how to put back what install has changed. It refuses where
 // that would leave a node on which containerd requires a phigate that is gone.
@@ -30,7 +37,7 @@ func Uninstall(t *Tree) (*Removal, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Removal{Released: m.Released, Known: len(m.Entries) > 0}
+	r := &Removal{Released: m.Released, Restart: m.Restart, Known: len(m.Entries) > 0}
 	for _, s := range slices.Backward(m.Entries) {
 		plan := &r.Rest
 		if releases(s.Path) {
@@ -46,7 +53,7 @@ func Uninstall(t *Tree) (*Removal, error) {
 
 // releases says whether a path binds containerd or docker to phigate.
 func releases(name string) bool {
-	return strings.HasPrefix(name, "/etc/containerd/") || strings.HasPrefix(name, WrapperFolder) || path.Base(name) == WrapperDropIn
+	return strings.HasPrefix(name, "/etc/containerd/") || strings.HasPrefix(name, WrapperFolder) || path.Base(name) == WrapperDropIn || name == DockerConfig
 }
 
 // back plans how one path becomes what it was.
@@ -70,22 +77,21 @@ func (t *Tree) back(p *Plan, s saved) error {
 	return nil
 }
 
-// judge refuses a removal after which containerd would still require phigate.
+// judge refuses a removal after which something would still need phigated: containerd's configuration, or a wrapper or
+// hook that somebody has put in by hand.
 func (t *Tree) judge(r *Removal) error {
 	now, err := ReadContainerd(t)
 	if err != nil {
 		return err
 	}
-	name, err := (&planner{tree: t}).registersAs()
+	own, err := t.config()
 	if err != nil {
 		return err
 	}
+	name := own.NRI.Name
 	r.Requires = now.Requires(name)
-	instead := map[string][]byte{}
-	for _, c := range r.Release.Changes {
-		instead[c.Path] = c.after.data // nil: gone
-	}
-	then, err := readContainerd(t, instead)
+	r.then = t.after(r.Release.Changes)
+	then, err := ReadContainerd(r.then)
 	if err != nil {
 		return err
 	}
@@ -93,19 +99,46 @@ func (t *Tree) judge(r *Removal) error {
 		return fmt.Errorf("%s requires the plugin %s and is not (any more) what phigate install wrote: without phigated no pod of this node would start. "+
 			"Take %s out of its required_plugins, then uninstall again; nothing was changed", then.requirer(name), name, name)
 	}
+	if still := r.then.bound(then); r.Known && len(still) > 0 {
+		return fmt.Errorf("without phigated every container would be refused, since phigate install did not put this in, or it was edited since:\n%s\n"+
+			"then restart what it is for and uninstall again; nothing was changed", strings.Join(still, "\n"))
+	}
+	r.restarts(t, now)
 	return nil
 }
 
-// Release applies the first step, and takes down when, where containerd required phigate until now.
+// restarts notes who has read, by its configuration, what the first step takes away.
+func (r *Removal) restarts(t *Tree, now *Containerd) {
+	add := func(unit string) {
+		if !slices.Contains(r.Restart, unit) {
+			r.Restart = append(r.Restart, unit)
+		}
+	}
+	for _, binary := range now.BinaryNames() {
+		if t.Wrapped(binary) {
+			add("containerd")
+		}
+	}
+	if r.Requires {
+		add("containerd")
+	}
+	for _, c := range r.Release.Changes {
+		if c.Path == DockerConfig {
+			add("docker")
+		}
+	}
+}
+
+// Release applies the first step, and takes down when, where somebody needed phigate until now.
 func (t *Tree) Release(r *Removal, now Moment) error {
 	if err := t.undo(&r.Release); err != nil {
 		return err
 	}
 	m, err := readManifest(t)
-	if err != nil || !r.Requires {
+	if err != nil || len(r.Release.Changes) == 0 || len(r.Restart) == 0 {
 		return err
 	}
-	m.Released = &now
+	m.Released, m.Restart = &now, r.Restart
 	return t.writeManifest(m)
 }
 
@@ -128,7 +161,7 @@ func (t *Tree) Remove(r *Removal) error {
 		}
 		return !slices.Contains(kept, s.Path)
 	})
-	m.Released = nil
+	m.Released, m.Restart = nil, nil
 	if len(m.Entries) > 0 {
 		if err := t.writeManifest(m); err != nil {
 			return err

@@ -1,43 +1,53 @@
 package install
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/phigate/phigate/plugin/conf"
 )
 
-// systemPath is the PATH that systemd gives a unit which names none
-// (systemd.exec(5), Environment variables in spawned processes).
-const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// clients are the units whose children start runc by its name: containerd's
-// shims, for CRI, ctr and nerdctl alike, and dockerd.
-func clients() []string { return []string{"containerd", "docker"} }
-
-// unitFolders hold units, those that win first (systemd.unit(5)).
-func unitFolders() []string {
-	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
-}
-
-// wrapper puts the wrapper first into the PATH of each client. Once it is
-// there, later installs keep it.
-func (p *planner) wrapper(n Node) error {
-	if !n.Wrap && !p.tree.Exists(path.Join(WrapperFolder, "runc")) {
+// wrapper leads clients to the wrapper. Once that is done, later installs keep it.
+func (p *planner) wrapper(disk *Containerd, n Node) error {
+	units := p.tree.Units()
+	byPath := n.Wrap == WrapPath || n.Wrap == WrapAuto && len(units) > 0 || p.tree.Exists(path.Join(WrapperFolder, "runc"))
+	byName := n.Wrap == WrapBinaryName || n.Wrap == WrapAuto || p.tree.Exists(WrapperHandlers) || p.manifest.find(DockerConfig) != nil
+	if !byPath && !byName {
 		if p.tree.Exists(Wrapper) {
 			p.left("the runc wrapper is not in the path of containerd and docker, so ctr, nerdctl and docker go unjudged: phigate install --wrapper")
 		}
 		return nil
 	}
-	units := p.tree.Units()
-	if len(units) == 0 {
-		return fmt.Errorf("--wrapper: neither containerd.service nor docker.service is a unit here: put %s first into the PATH of what starts containerd", WrapperFolder)
-	}
-	if err := p.wrapperConfig(units); err != nil {
+	real, err := p.wrapperConfig(disk, units)
+	if err != nil {
 		return err
+	}
+	if byPath {
+		if err := p.firstInPath(units); err != nil {
+			return err
+		}
+	}
+	if !byName {
+		return nil
+	}
+	if err := p.handlers(disk, n, real, byPath); err != nil {
+		return err
+	}
+	return p.docker(real, byPath)
+}
+
+// wraps says whether the node's containers go through the wrapper, or will.
+func (p *planner) wraps(n Node) bool {
+	return n.Wrap != WrapNone || p.tree.Exists(path.Join(WrapperFolder, "runc")) || p.tree.Exists(WrapperHandlers)
+}
+
+// firstInPath puts the wrapper first into the PATH of each unit whose processes start runc.
+func (p *planner) firstInPath(units []string) error {
+	if len(units) == 0 {
+		return fmt.Errorf("--wrapper=path: neither containerd.service nor docker.service is a unit here: put %s first into the PATH of what starts containerd, or --wrapper=binaryname", WrapperFolder)
 	}
 	if err := p.link(path.Join(WrapperFolder, "runc"), Wrapper); err != nil {
 		return err
@@ -53,14 +63,95 @@ func (p *planner) wrapper(n Node) error {
 	return nil
 }
 
-// wrapperConfig names the real runc, which the wrapper never looks for by itself.
-func (p *planner) wrapperConfig(units []string) error {
-	real := p.tree.Which("runc", p.tree.unitPath(units[0]))
-	if real == "" && !p.tree.Exists(WrapperConfig) {
-		return fmt.Errorf("--wrapper: there is no runc in the PATH of %s.service: install runc, or write %s (runc: /its/path)", units[0], WrapperConfig)
+// wrapperConfig names the real runc, which the wrapper never looks for by
+// itself, and returns it.
+func (p *planner) wrapperConfig(disk *Containerd, units []string) (string, error) {
+	search := systemPath
+	if len(units) > 0 {
+		search = p.tree.unitPath(units[0])
 	}
-	text := fmt.Sprintf("# The real runc, and phigated's socket. Read as root alone; writable by nobody else.\nrunc: %s\nsocket: %s\n", real, conf.Default().Socket)
-	return p.absent(WrapperConfig, []byte(text), 0o644, "configuration of the runc wrapper")
+	real := p.tree.realRunc(search)
+	for _, name := range slices.Sorted(maps.Keys(disk.handlers(WrapperHandlers))) { // a runc outside every PATH
+		if binary := disk.handlers(WrapperHandlers)[name].binary; real == "" && path.IsAbs(binary) && !p.tree.Wrapped(binary) && p.tree.Exists(binary) {
+			real = binary
+		}
+	}
+	if p.tree.Exists(WrapperConfig) {
+		return cmp.Or(p.tree.WrapperSettings()["runc"], real), nil
+	}
+	if real == "" {
+		return "", fmt.Errorf("--wrapper: there is no runc in %s: install runc, or write %s (runc: /its/path)", search, WrapperConfig)
+	}
+	c, err := p.tree.config()
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("# The real runc, and phigated's socket. Read as root alone; writable by nobody else.\nrunc: %s\nsocket: %s\n", real, c.GateSocket())
+	return real, p.absent(WrapperConfig, []byte(text), 0o644, "configuration of the runc wrapper")
+}
+
+// WrapperSettings are what the wrapper's configuration says, by key. The wrapper itself reads them more strictly.
+func (t *Tree) WrapperSettings() map[string]string {
+	out := map[string]string{}
+	data, err := t.Read(WrapperConfig)
+	if err != nil {
+		return out
+	}
+	for line := range strings.Lines(string(data)) {
+		key, value, ok := strings.Cut(line, ":")
+		value, _, _ = strings.Cut(value, " #")
+		if value = strings.Trim(strings.TrimSpace(value), `"`); ok && !strings.HasPrefix(key, "#") {
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// handlers has CRI's runtime handlers name the wrapper: all that use the real runc, or with byPath those that
+// name it by its absolute path, since the PATH leads the others there.
+func (p *planner) handlers(disk *Containerd, n Node, real string, byPath bool) error {
+	if disk.main() == nil && n.Containerd == "" {
+		return nil // containerd's step says what is left
+	}
+	configured := disk.handlers(WrapperHandlers)
+	if _, said := configured["runc"]; !said {
+		configured["runc"] = handler{} // containerd's own default
+	}
+	var wrapped []string
+	for _, name := range slices.Sorted(maps.Keys(configured)) {
+		switch h := configured[name]; {
+		case h.shim != "" && h.shim != runcShim, p.tree.Wrapped(h.binary), byPath && !path.IsAbs(h.binary):
+		case h.binary == "" || h.binary == "runc" || p.tree.Follow(h.binary) == p.tree.Follow(real):
+			wrapped = append(wrapped, name)
+		default:
+			p.left("the runtime handler %s names %s, and the wrapper hands on to %s alone: what it starts goes unjudged by the wrapper", name, h.binary, real)
+		}
+	}
+	if len(wrapped) == 0 {
+		return nil
+	}
+	if !AtLeast(n.Containerd, 2, 0) {
+		// 1.7 takes the last file's table for the whole of CRI's.
+		p.left("containerd %s would lose CRI's other settings by a drop-in: set BinaryName = '%s' yourself in the options of the runtime handlers %s", cmp.Or(n.Containerd, "of unknown version"), Wrapper, quoted(wrapped))
+		return nil
+	}
+	return p.owned(WrapperHandlers, handlersDropIn(format(disk, n), wrapped), "CRI's handlers, through the wrapper")
+}
+
+// runcShim is the shim that calls runc.
+const runcShim = "io.containerd.runc.v2"
+
+func handlersDropIn(version int64, names []string) []byte {
+	plugin := criV3
+	if version < 3 {
+		plugin = criV2
+	}
+	b := fmt.Appendf(nil, "# Written by phigate install; phigate uninstall takes it away.\nversion = %d\n", version)
+	for _, name := range names {
+		at := fmt.Sprintf("plugins.'%s'.containerd.runtimes.'%s'", plugin, name)
+		b = fmt.Appendf(b, "\n[%s]\n  runtime_type = '%s'\n  [%s.options]\n    BinaryName = '%s'\n", at, runcShim, at, Wrapper)
+	}
+	return b
 }
 
 func (p *planner) link(name, to string) error {
@@ -80,139 +171,4 @@ func (p *planner) link(name, to string) error {
 	}
 	p.change(name, "what is called runc there", before, want)
 	return nil
-}
-
-// Units are the clients that have a unit on this node.
-func (t *Tree) Units() []string {
-	var out []string
-	for _, name := range clients() {
-		if t.unitFile(name) != "" {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-func (t *Tree) unitFile(name string) string {
-	for _, folder := range unitFolders() {
-		if file := path.Join(folder, name+".service"); t.Exists(file) {
-			return file
-		}
-	}
-	return ""
-}
-
-// UnitFiles are a unit and its drop-ins in the order in which systemd reads them.
-func (t *Tree) UnitFiles(name string) []string {
-	main := t.unitFile(name)
-	if main == "" {
-		return nil
-	}
-	byName := map[string]string{}
-	for _, folder := range slices.Backward(unitFolders()) {
-		found, err := t.glob(path.Join(folder, name+".service.d", "*.conf"))
-		if err != nil {
-			continue // a pattern of our own
-		}
-		for _, file := range found {
-			byName[path.Base(file)] = file
-		}
-	}
-	out := []string{main}
-	names := []string{}
-	for base := range byName {
-		names = append(names, base)
-	}
-	slices.Sort(names)
-	for _, base := range names {
-		out = append(out, byName[base])
-	}
-	return out
-}
-
-// Setting is the last value of a key in a unit's section [Service].
-func (t *Tree) Setting(unit, key string) string {
-	value := ""
-	t.settings(unit, func(k, v, _ string) {
-		if k == key {
-			value = v
-		}
-	})
-	return value
-}
-
-// settings calls fn with each assignment in [Service].
-func (t *Tree) settings(unit string, fn func(key, value, file string)) {
-	for _, file := range t.UnitFiles(unit) {
-		data, err := t.Read(file)
-		if err != nil {
-			continue // masked, or a link that leads elsewhere
-		}
-		section := ""
-		for line := range strings.Lines(string(data)) {
-			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "[") {
-				section = line
-			}
-			if key, value, ok := strings.Cut(line, "="); ok && section == "[Service]" && line[0] != '#' && line[0] != ';' {
-				fn(strings.TrimSpace(key), strings.TrimSpace(value), file)
-			}
-		}
-	}
-}
-
-// PATH is what a unit's processes find programs by.
-func (t *Tree) PATH(unit string) string { return t.path(unit, "") }
-
-// unitPath is the same without our own drop-in.
-func (t *Tree) unitPath(unit string) string { return t.path(unit, WrapperDropIn) }
-
-func (t *Tree) path(unit, without string) string {
-	value := systemPath
-	t.settings(unit, func(k, v, file string) {
-		if k != "Environment" || path.Base(file) == without {
-			return
-		}
-		for _, word := range strings.Fields(v) {
-			if p, ok := strings.CutPrefix(strings.Trim(word, `"'`), "PATH="); ok {
-				value = p
-			}
-		}
-	})
-	return value
-}
-
-// Which is the program that a PATH leads to, as exec.LookPath has it, or "".
-func (t *Tree) Which(name, search string) string {
-	for _, folder := range strings.Split(search, ":") {
-		file := path.Join(folder, name)
-		info, err := t.root.Stat(in(t.Follow(file)))
-		if path.IsAbs(file) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return file
-		}
-	}
-	return ""
-}
-
-// Follow is where a path leads: absolute links in any of its parts, such as
-// /var/run, are those of the tree. At most 16 links far.
-func (t *Tree) Follow(name string) string {
-	done, rest := "/", strings.Split(in(name), "/")
-	for links := 0; len(rest) > 0; {
-		next := path.Join(done, rest[0])
-		rest = rest[1:]
-		to, err := t.root.Readlink(in(next))
-		if err != nil || links == 16 {
-			done = next
-			continue
-		}
-		links++
-		done, rest = "/", append(strings.Split(in(absolute(next, to)), "/"), rest...)
-	}
-	return done
-}
-
-// Wrapped says whether a program is the wrapper, by whatever name.
-func (t *Tree) Wrapped(program string) bool {
-	return program != "" && path.Base(t.Follow(program)) == path.Base(Wrapper)
 }

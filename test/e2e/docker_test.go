@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/phigate/phigate/plugin/install"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/gate"
 	"github.com/phigate/phigate/test/images"
@@ -76,7 +77,7 @@ func TestDocker(t *testing.T) {
 		builds  bool // BuildKit's steps come through the wrapper
 	}{
 		"by_path":            {builds: true},
-		"by_default_runtime": {options: node.Options{Runc: "runc"}, args: []string{"--add-runtime", "phigate=" + filepath.Join(bin, "phigate-runc"), "--default-runtime", "phigate"}},
+		"by_default_runtime": {options: node.Options{Runc: "runc"}, args: []string{"--config-file", daemonJSON(t)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDocker(t, way.options, gate.Options{}, way.args...)
@@ -109,6 +110,12 @@ func TestDocker(t *testing.T) {
 			steps := d.of("buildkit")
 			if (len(steps) > 0) != way.builds {
 				t.Errorf("%d decisions on steps of a build, want some: %v; it printed %s", len(steps), way.builds, out)
+			}
+			if way.builds {
+				said, _ := d.doctor(d.docker.Env(), "--canary")
+				if !said.find("canary through Docker", "ok", "phi-table") || !said.find("canary through Docker", "ok", "runs") {
+					t.Errorf("doctor's canary through Docker: %+v", said.Checks)
+				}
 			}
 			d.must(d.gate.Stop())
 			d.refuses("gone", plain, nil, "phigated does not answer at ")
@@ -165,4 +172,42 @@ func (d *dockered) of(runtime string) (out []policy.Decision) {
 		}
 	}
 	return out
+}
+
+// daemonJSON is what phigate install makes of an operator's daemon.json, with the path of the wrapper under test.
+func daemonJSON(t *testing.T) string {
+	t.Helper()
+	top := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(top, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"usr/local/bin/phigate", "usr/local/bin/phigated", install.Wrapper, "usr/sbin/runc", "lib/systemd/system/docker.service"} {
+		write(name, "")
+	}
+	write(install.DockerConfig, `{"max-concurrent-downloads": 2, "runtimes": {"other": {"path": "/usr/bin/other"}}}`)
+	tree, err := install.OpenTree(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	plan, err := install.Install(tree, install.Node{Containerd: "2.4.2", Wrap: install.WrapBinaryName})
+	if err == nil {
+		err = tree.Apply(plan)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := tree.Read(install.DockerConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("daemon.json", strings.Replace(string(data), install.Wrapper, filepath.Join(bin, "phigate-runc"), 1))
+	return filepath.Join(top, "daemon.json")
 }

@@ -65,6 +65,12 @@ func (n *Node) Docker(ctx context.Context, args ...string) (*Docker, error) {
 	}
 }
 
+// Env has Docker's own command line, first in the PATH, ask this dockerd.
+func (d *Docker) Env() []string {
+	return []string{"PATH=" + filepath.Join(d.folder, "usr/bin") + ":" + os.Getenv("PATH"), "DOCKER_HOST=unix://" + d.socket,
+		"DOCKER_CONFIG=" + filepath.Join(d.node.Dir, "docker-config")}
+}
+
 // Stop ends dockerd.
 func (d *Docker) Stop() error { return d.process.Stop(20 * time.Second) }
 

@@ -14,11 +14,13 @@ import (
 // operator's keys hold, NRI is on where it was off, and phigate is required.
 func TestInstalledConfiguration(t *testing.T) {
 	_, binaries := paths(t)
+	runc := map[string]string{"version_2": "[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc", "version_3": "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc"}
 	const nri = "[plugins.'io.containerd.nri.v1.nri']\ndisable = true # as 1.7 has it\nsocket_path = '/run/other/nri.sock'\nplugin_request_timeout = '3s'\n"
 	for name, text := range map[string]string{"version_2": "version = 2\n# ours\nroot = '/srv/c'\n" + nri, "version_3": "version = 3\nroot = '/srv/c'\n" + nri} {
 		t.Run(name, func(t *testing.T) {
 			top := t.TempDir()
-			for file, text := range map[string]string{"usr/local/bin/phigate": "", "usr/local/bin/phigated": "", install.ContainerdConfig: text} {
+			text += runc[name] + "]\nruntime_type = 'io.containerd.runc.v2'\n" + runc[name] + ".options]\nSystemdCgroup = true\n"
+			for file, text := range map[string]string{"usr/local/bin/phigate": "", "usr/local/bin/phigated": "", install.Wrapper: "", "usr/sbin/runc": "", install.ContainerdConfig: text} {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(top, file)), 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -31,7 +33,7 @@ func TestInstalledConfiguration(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer tree.Close()
-			plan, err := install.Install(tree, install.Node{Containerd: "2.4.2", Registered: true})
+			plan, err := install.Install(tree, install.Node{Containerd: "2.4.2", Registered: true, Wrap: install.WrapBinaryName})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +54,8 @@ func TestInstalledConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatalf("containerd config dump: %v: %s", err, out)
 			}
-			for _, want := range []string{"root = '/srv/c'", "disable = false", "socket_path = '/run/other/nri.sock'", "plugin_request_timeout = '3s'", "required_plugins = ['phigate']"} {
+			for _, want := range []string{"root = '/srv/c'", "disable = false", "socket_path = '/run/other/nri.sock'", "plugin_request_timeout = '3s'", "required_plugins = ['phigate']",
+				"BinaryName = '/usr/local/bin/phigate-runc'", "SystemdCgroup = true"} {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("containerd's configuration lacks %s:\n%s", want, out)
 				}

@@ -104,12 +104,12 @@ ends() { # the process that is noted there
 }
 case "$*" in
 daemon-reload) ;;
-"enable --now phigated")
+"enable --now phigated.socket phigated")
 	$(sed -n 's/^ExecStart=//p' /etc/systemd/system/phigated.service) >/run/phigated.log 2>&1 &
 	echo $! > /run/phigated.pid
 	for i in $(seq 100); do [ -S /run/phigate/phigate.sock ] && exit 0; sleep 0.1; done
 	echo "phigated does not listen:" >&2; cat /run/phigated.log >&2; exit 1 ;;
-"disable --now phigated") ends /run/phigated.pid ;;
+"disable --now phigated.socket phigated") ends /run/phigated.pid ;;
 "restart containerd")
 	ends /run/containerd.pid
 	dropin=$(sed -n 's/^Environment=PATH=//p' /etc/systemd/system/containerd.service.d/*.conf 2>/dev/null || true)
@@ -156,7 +156,7 @@ phigate uninstall && exit 1 || [ $? -eq 3 ] # containerd requires phigate until 
 phigate status
 phigate uninstall --restart
 cmp /run/before.toml /etc/containerd/config.toml
-[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ -e /var/lib/phigate/decisions ]
+[ ! -e /etc/containerd/conf.d ] && [ ! -e /etc/systemd/system/phigated.service ] && [ ! -e /etc/systemd/system/phigated.socket ] && [ -e /var/lib/phigate/decisions ]
 containerd config dump | grep "required_plugins = .'phigate'" && exit 1
 echo UNINSTALLED
 `
