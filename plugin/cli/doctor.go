@@ -19,10 +19,14 @@ version, whether phigate is registered and required, whether each client's runc
 is the wrapper, time limits against what was measured, snapshotters, the
 journal, the clock, the disk, and the permissions of files and sockets.
 
---canary makes two images and creates a container of each: one that holds a made-up table of patients, which must be
-refused, and one that is the same without it, which must run. They are removed afterwards.
+--canary makes two images and creates a container of each, over CRI, as ctr does,
+and by docker where that is here: one that holds a made-up table of patients, which
+must be refused, and one that is the same without it, which must run. They are
+removed afterwards.
 
-It ends with 0 where all is well, and with 3 where there is a problem.`
+It ends with 0 where there is no problem, and with 3 where there is one. Advice is
+no problem: what phigate could guard besides, such as ctr's containers on a node
+whose pods it guards.`
 
 func newDoctorCommand() *cobra.Command {
 	var format, root, config string
@@ -48,7 +52,7 @@ func newDoctorCommand() *cobra.Command {
 			facts := doctor.Look(cmd.Context(), tree, config, tree.Live())
 			checks := doctor.Examine(facts)
 			if canary {
-				checks = append(checks, doctor.Canary(cmd.Context(), facts.Config)...)
+				checks = append(checks, doctor.Canary(cmd.Context(), facts)...)
 			}
 			return showChecks(cmd.OutOrStdout(), format, checks)
 		},
@@ -84,22 +88,28 @@ func showChecks(w io.Writer, format string, checks []doctor.Check) error {
 
 func checkText(checks []doctor.Check) string {
 	var b strings.Builder
-	problems := 0
+	problems, advices := 0, 0
 	for _, c := range checks {
 		mark := string(c.State)
-		if c.State == doctor.Problem {
+		switch c.State {
+		case doctor.Problem:
 			mark = "PROBLEM"
 			problems++
+		case doctor.Advice:
+			advices++
 		}
 		fmt.Fprintf(&b, "%-8s %s: %s\n", mark, c.Name, policy.Printable(c.Says))
 		if c.Next != "" {
 			fmt.Fprintf(&b, "         -> %s\n", policy.Printable(c.Next))
 		}
 	}
-	if problems == 0 {
-		b.WriteString("healthy\n")
-	} else {
+	switch {
+	case problems > 0:
 		fmt.Fprintf(&b, "%s\n", count(problems, "problem"))
+	case advices > 0:
+		fmt.Fprintf(&b, "healthy; %s of advice\n", count(advices, "piece"))
+	default:
+		b.WriteString("healthy\n")
 	}
 	return b.String()
 }

@@ -41,25 +41,31 @@ type canary struct {
 // Canary sends a container with a made-up table of patients, and the same one without it, through each door:
 // CRI, as the kubelet does, and containerd's own interface, as ctr and nerdctl
 // do. It removes what it made.
-func Canary(ctx context.Context, c conf.Config) []Check {
+//
+// A door that no wrapper guards, and that is said to be open anyway, is no problem of its own.
+func Canary(ctx context.Context, f *Facts) []Check {
 	ctx, cancel := context.WithTimeout(ctx, canaryTime)
 	defer cancel()
-	fly, closing, err := prepare(ctx, c)
+	fly, closing, err := prepare(ctx, f.Config)
 	if err != nil {
 		return []Check{problem("canary", "see that containerd works, then try again", "%v", err)}
 	}
 	defer closing()
 	var out []Check
-	for _, door := range []struct {
-		name, next string
-		try        func(ctx context.Context, image string) error
-	}{
-		{"CRI", "phigate status, phigate decisions", fly.cri},
-		{"ctr", "phigate install --wrapper --restart", fly.ctr},
+	for _, d := range []door{
+		{"CRI", "phigate status, phigate decisions", true, fly.cri},
+		{"ctr", "phigate install --wrapper --restart", f.Tree.Wrapped(f.runc("containerd")) || f.podless(), fly.ctr},
 	} {
-		out = append(out, verdictOf(door.name, door.next, fly.patiently(ctx, bad, door.try), fly.patiently(ctx, good, door.try))...)
+		out = append(out, d.verdict(fly.patiently(ctx, bad, d.try), fly.patiently(ctx, good, d.try))...)
 	}
-	return append(out, fly.clean()...)
+	return append(append(out, fly.clean()...), dockers(ctx)...)
+}
+
+// door is a way to a running container.
+type door struct {
+	name, next string
+	guarded    bool // it should refuse
+	try        func(ctx context.Context, image string) error
 }
 
 func prepare(ctx context.Context, c conf.Config) (*canary, func(), error) {
@@ -237,14 +243,14 @@ func (c *canary) removeImages(ctx context.Context) error {
 	return errors.Join(c.client.RemoveImage(ctx, good), c.client.RemoveImage(ctx, bad))
 }
 
-// verdictOf says what the two containers of a door show.
-func verdictOf(door, next string, onBad, onGood error) []Check {
-	name := "canary through " + door
+// verdict says what the two containers show.
+func (d door) verdict(onBad, onGood error) []Check {
+	name := "canary through " + d.name
 	first := func(err error) string { line, _, _ := strings.Cut(err.Error(), "\n"); return line }
 	var out []Check
 	switch {
 	case onBad == nil:
-		out = append(out, problem(name, next, "a container with a table of patients ran: this door is open, or the policy only audits"))
+		out = append(out, adviceOr(d.guarded, name, d.next, "a container with a table of patients ran: this door is open, or the policy only audits"))
 	case !strings.Contains(onBad.Error(), ourWord):
 		out = append(out, problem(name, "see to that, then try again", "the container with a table of patients failed for another reason: %s", first(onBad)))
 	default:

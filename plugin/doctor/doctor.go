@@ -16,10 +16,13 @@ import (
 // State is how a check came out.
 type State string
 
-// The states. Unknown is what could not be looked at, and is no problem by itself.
+// The states. A problem keeps phigate from doing here what it was installed for. Advice is what
+// phigate could hold besides, such as ctr's containers on a node whose pods it guards: it is no problem, and
+// neither is what could not be looked at.
 const (
 	OK      State = "ok"
 	Unknown State = "unknown"
+	Advice  State = "advice"
 	Problem State = "problem"
 )
 
@@ -69,7 +72,7 @@ type Space struct {
 func Examine(f *Facts) []Check {
 	var out []Check
 	for _, check := range []func(*Facts) []Check{
-		configuration, runtimes, required, failOpen, wrapped, timeouts, snapshotters, policies, journald, clock, space, permissions,
+		configuration, runtimes, required, failOpen, wrapped, wrapperConfig, bootOrder, timeouts, snapshotters, policies, journald, clock, space, permissions,
 	} {
 		out = append(out, check(f)...)
 	}
@@ -92,6 +95,18 @@ func ok(name, format string, args ...any) Check {
 
 func unknown(name, next, format string, args ...any) Check {
 	return Check{Name: name, State: Unknown, Says: fmt.Sprintf(format, args...), Next: next}
+}
+
+func advice(name, next, format string, args ...any) Check {
+	return Check{Name: name, State: Advice, Says: fmt.Sprintf(format, args...), Next: next}
+}
+
+// adviceOr is a problem where it is one, and else advice.
+func adviceOr(isProblem bool, name, next, format string, args ...any) Check {
+	if isProblem {
+		return problem(name, next, format, args...)
+	}
+	return advice(name, next, format, args...)
 }
 
 func problem(name, next, format string, args ...any) Check {

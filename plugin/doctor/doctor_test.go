@@ -23,6 +23,8 @@ func healthy(t *testing.T) (top string, f *Facts) {
 		install.ContainerdConfig:                 "version = 3\nimports = ['conf.d/*.toml']\n",
 		install.DropIn:                           "version = 3\n[plugins.'io.containerd.nri.v1.nri'.default_validator]\nenable = true\nrequired_plugins = ['phigate']\n",
 		install.UnitFile:                         "[Service]\nLogRateLimitIntervalSec=0\n",
+		install.SocketFile:                       "[Socket]\n",
+		install.WrapperConfig:                    "runc: /usr/sbin/runc # the real one\nsocket: /run/phigate/gate.sock\n",
 		"/lib/systemd/system/containerd.service": "[Service]\n",
 		"/etc/systemd/system/containerd.service.d/" + install.WrapperDropIn: "[Service]\nEnvironment=PATH=" + install.WrapperFolder + ":/usr/sbin\n",
 		install.Wrapper:              "#!",
@@ -94,7 +96,10 @@ func TestProblems(t *testing.T) {
 		"log_fails":        {func(_ *testing.T, _ string, f *Facts) { f.Status.Log.Error = "full" }, "phigated", "everything is refused: full"},
 		"not_registered":   {func(_ *testing.T, _ string, f *Facts) { f.Status.Runtime = ask.RuntimeStatus{} }, "registered", "does not ask"},
 		"no_phigate_yaml":  {func(_ *testing.T, _ string, f *Facts) { f.ConfigErr = errors.New("not there") }, "configuration", "not there"},
-		"no_import":        {func(t *testing.T, top string, _ *Facts) { write(t, top, install.ContainerdConfig, "version = 3\n") }, "required", "does not require phigate"},
+		"no_import": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, install.ContainerdConfig, "version = 3\n")
+			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
+		}, "required", "does not require phigate"},
 		"broken_toml":      {func(t *testing.T, top string, _ *Facts) { write(t, top, install.ContainerdConfig, "x") }, "required", "config.toml:1:"},
 		"nri_off": {func(t *testing.T, top string, _ *Facts) {
 			write(t, top, install.ContainerdConfig, "version = 3\nimports = ['conf.d/*.toml']\n[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n")
@@ -105,20 +110,41 @@ func TestProblems(t *testing.T) {
 		"old_containerd": {func(_ *testing.T, top string, f *Facts) {
 			f.Version = "1.7.35"
 			_ = os.Remove(filepath.Join(top, install.DropIn))
+			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
 		}, "required", "cannot require"},
-		"wrapper_gone": {func(_ *testing.T, top string, _ *Facts) {
-			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
-		}, "wrapper: containerd", "its runc is /usr/sbin/runc"},
-		"open_without_it": {func(_ *testing.T, top string, _ *Facts) {
-			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
-		}, "fail-open", "ctr, nerdctl or Docker"},
 		"wrapper_not_yet": {func(_ *testing.T, _ string, f *Facts) { f.Paths = map[string]string{"containerd": "/usr/sbin"} }, "wrapper: containerd", "began before"},
 		"binary_name": {func(t *testing.T, top string, _ *Facts) {
 			write(t, top, "/etc/containerd/conf.d/z.toml", "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.own.options]\nBinaryName = '/opt/runc'\n")
 		}, "wrapper: handler own", "/opt/runc"},
-		"docker_runtime": {func(t *testing.T, top string, _ *Facts) {
-			write(t, top, "/etc/docker/daemon.json", `{"runtimes": {"own": {"path": "/opt/runc"}}}`)
+		"docker_default": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, "/etc/docker/daemon.json", `{"default-runtime": "own", "runtimes": {"own": {"path": "/opt/runc"}}}`)
 		}, "wrapper: docker's runtime own", "/opt/runc"},
+		"docker_unwrapped": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, "/lib/systemd/system/docker.service", "[Service]\n")
+		}, "wrapper: docker", "goes unjudged"},
+		"nothing_but_the_wrapper": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, install.ContainerdConfig, "version = 3\nimports = ['conf.d/*.toml']\ndisabled_plugins = ['cri']\n")
+			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
+		}, "wrapper: containerd", "goes unjudged"},
+		"wrapper_config_gone": {func(_ *testing.T, top string, _ *Facts) {
+			_ = os.Remove(filepath.Join(top, install.WrapperConfig))
+		}, "wrapper configuration", "every container is refused"},
+		"wrapper_names_itself": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, install.WrapperConfig, "runc: "+install.WrapperFolder+"/runc\n")
+		}, "wrapper configuration", "the wrapper again"},
+		"wrapper_names_nothing": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, install.WrapperConfig, "runc: /opt/none\n")
+		}, "wrapper configuration", "is not there"},
+		"wrapper_asks_elsewhere": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, install.WrapperConfig, "runc: /usr/sbin/runc\nsocket: /run/phigate/phigate.sock\n")
+		}, "wrapper configuration", "where phigated does not listen"},
+		"wrapper_lets_all_in": {func(t *testing.T, top string, _ *Facts) {
+			_ = os.Remove(filepath.Join(top, install.DropIn))
+			write(t, top, install.WrapperConfig, "runc: /usr/sbin/runc\nonUnavailable: allow\n")
+		}, "required", "are created unjudged"},
+		"glass_is_broken": {func(t *testing.T, top string, _ *Facts) {
+			write(t, top, "/etc/phigate/break-glass", "2026-12-15T06:00:00Z\n")
+		}, "break-glass", "would be refused"},
 		"slow":             {func(_ *testing.T, _ string, f *Facts) { f.P99 = time.Second }, "timeout", "of 1.6s"},
 		"lazy_snapshotter": {func(_ *testing.T, _ string, f *Facts) { f.Snapshotters = []string{"stargz"} }, "snapshotter: stargz", "over the network"},
 		"no_policy":        {func(_ *testing.T, _ string, f *Facts) { f.Status.Policy.Digest = "" }, "policy", "everything is refused"},

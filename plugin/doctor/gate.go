@@ -33,7 +33,7 @@ func runtimes(f *Facts) []Check {
 	}
 	switch {
 	case f.StatusErr != nil:
-		return append(out, problem("phigated", "systemctl enable --now phigated; journalctl -u phigated", "%v", f.StatusErr))
+		return append(out, problem("phigated", "systemctl enable --now phigated.socket phigated; journalctl -u phigated", "%v", f.StatusErr))
 	case f.Status.Log.Error != "":
 		out = append(out, problem("phigated", "see to "+f.Config.Log(), "nothing can be recorded, so everything is refused: %s", f.Status.Log.Error))
 	default:
@@ -59,6 +59,8 @@ func required(f *Facts) []Check {
 		out = append(out, problem(name, "phigate install --restart", "NRI is switched off in containerd's configuration"))
 	case f.Disk.Requires(plugin):
 		out = append(out, ok(name, "containerd's configuration requires %s", plugin))
+	case f.guarded():
+		out = append(out, ok(name, "containerd does not require %s; the wrapper, which is in every path, refuses while phigated is away", plugin))
 	case f.Version != "" && !install.AtLeast(f.Version, 2, 2):
 		out = append(out, problem(name, "update containerd to 2.2 or later, and put the wrapper in front of runc (phigate install --wrapper)",
 			"containerd %s cannot require a plugin: while phigated is away, containers are created unjudged", f.Version))
@@ -76,20 +78,22 @@ func required(f *Facts) []Check {
 
 // hole is a way in which NRI admits containers unjudged (DESIGN.md, section 4).
 type hole struct {
-	says   string
-	open   func(version string) bool
-	closed bool // by the wrapper, where that is in every path
-	next   string
+	says string
+	open func(version string) bool
+	next string
+	// pods: the kubelet's own containers come in by it, so that it is a problem on every node. By the others come those
+	// of other clients, or of who can end phigated: that is advice where pods are what phigate guards.
+	pods bool
 }
 
 func holes() []hole {
 	always := func(string) bool { return true }
 	return []hole{
 		{"when phigated is away, crashes or is late at creation, the container is created",
-			func(v string) bool { return !install.AtLeast(v, 2, 2) }, true, "update containerd to 2.2 or later, or phigate install --wrapper"},
-		{"what is started by ctr, nerdctl or Docker never reaches NRI, nor does a pod's own (pause) container", always, true, "phigate install --wrapper"},
-		{"phigated killed between a container's creation and its start, or late at the start, is not waited for", always, true, "phigate install --wrapper"},
-		{"user and rlimits are not seen before the start", func(v string) bool { return !install.AtLeast(v, 2, 3) }, true, "update containerd to 2.3 or later, or phigate install --wrapper"},
+			func(v string) bool { return !install.AtLeast(v, 2, 2) }, "update containerd to 2.2 or later, or phigate install --wrapper", true},
+		{"what is started by ctr, nerdctl or Docker never reaches NRI, nor does a pod's own (pause) container", always, "phigate install --wrapper", false},
+		{"phigated killed between a container's creation and its start, or late at the start, is not waited for", always, "phigate install --wrapper", false},
+		{"user and rlimits are not seen before the start", func(v string) bool { return !install.AtLeast(v, 2, 3) }, "update containerd to 2.3 or later, or phigate install --wrapper", false},
 	}
 }
 
@@ -101,8 +105,8 @@ func failOpen(f *Facts) []Check {
 	guarded := f.guarded()
 	var out []Check
 	for _, h := range holes() {
-		if h.open(f.Version) && !(h.closed && guarded) {
-			out = append(out, problem("fail-open", h.next, "on containerd %s: %s", f.Version, h.says))
+		if h.open(f.Version) && !guarded { // the wrapper closes each of them
+			out = append(out, adviceOr(h.pods || f.podless(), "fail-open", h.next, "on containerd %s: %s", f.Version, h.says))
 		}
 	}
 	if len(out) == 0 {
@@ -111,8 +115,14 @@ func failOpen(f *Facts) []Check {
 	return out
 }
 
-// guarded says whether each client's runc is the wrapper.
+// podless: NRI shows no container here, so that the wrapper is all there is.
+func (f *Facts) podless() bool { return f.Disk != nil && f.Disk.WithoutCRI() }
+
+// guarded says whether each client's runc is the wrapper, and refuses where there is no answer.
 func (f *Facts) guarded() bool {
+	if f.Tree.WrapperSettings()["onUnavailable"] == "allow" {
+		return false
+	}
 	units := f.Tree.Units()
 	for _, unit := range units {
 		if !f.Tree.Wrapped(f.runc(unit)) {
@@ -155,14 +165,15 @@ func wrapped(f *Facts) []Check {
 		case program == "":
 			out = append(out, problem(name, "install runc", "there is no runc in its PATH"))
 		default:
-			out = append(out, problem(name, "phigate install --wrapper --restart", "its runc is %s, so what NRI does not show goes unjudged", program))
+			out = append(out, adviceOr(unit == "docker" || f.podless(), name, "phigate install --wrapper --restart", "its runc is %s, so what NRI does not show goes unjudged", program))
 		}
 	}
 	if len(out) == 0 {
 		out = append(out, unknown("wrapper", "see that runc, in the PATH of what starts containerd, is phigate-runc", "neither containerd.service nor docker.service is a unit here"))
 	}
+	wrapped := f.Tree.Wrapped(f.runc("containerd"))
 	for _, handler := range f.unwrapped() {
-		out = append(out, problem("wrapper: handler "+handler, "set its BinaryName to "+install.Wrapper,
+		out = append(out, adviceOr(wrapped, "wrapper: handler "+handler, "phigate install --wrapper, or set its BinaryName to "+install.Wrapper,
 			"the runtime handler names %s, which no PATH leads to the wrapper", f.Disk.BinaryNames()[handler]))
 	}
 	return append(out, docker(f)...)

@@ -30,7 +30,7 @@ func docker(f *Facts) []Check {
 		} `json:"runtimes"`
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
-		return []Check{problem("wrapper: docker", "dockerd --validate", "%s is not JSON", file)}
+		return []Check{problem("wrapper: docker", "set that right: dockerd does not start on it either", "%s is not JSON", file)}
 	}
 	var out []Check
 	for name, r := range c.Runtimes {
@@ -39,7 +39,7 @@ func docker(f *Facts) []Check {
 			program = f.Tree.Which(program, f.Tree.PATH("docker"))
 		}
 		if !f.Tree.Wrapped(program) {
-			out = append(out, problem("wrapper: docker's runtime "+name, "have its path in "+file+" lead to "+install.Wrapper, "it is %s%s, not the wrapper", r.Path, r.Type))
+			out = append(out, adviceOr(name == c.Default, "wrapper: docker's runtime "+name, "have its path in "+file+" lead to "+install.Wrapper, "it is %s%s, not the wrapper", r.Path, r.Type))
 		}
 	}
 	return out
@@ -140,8 +140,9 @@ func space(f *Facts) []Check {
 // permissions judges who may read what is secret, and write what decides.
 func permissions(f *Facts) []Check {
 	c := f.Config
-	secret := []string{c.StateDir, c.Log(), c.Facts(), c.FingerprintKey(), c.LastGood(), c.Socket}
-	decides := []string{conf.DefaultPath, install.WrapperConfig, install.Wrapper, install.DropIn, install.ContainerdConfig, install.UnitFile,
+	secret := []string{c.StateDir, c.Log(), c.Facts(), c.FingerprintKey(), c.LastGood(), c.BreakGlass(), c.Socket, c.GateSocket()}
+	decides := []string{conf.DefaultPath, install.WrapperConfig, "/etc/phigate/hook.yaml", "/etc/phigate/break-glass", install.Wrapper, install.Hook,
+		install.DropIn, install.WrapperHandlers, install.ContainerdConfig, install.DockerConfig, install.UnitFile, install.SocketFile,
 		"/usr/local/bin/phigated", "/usr/local/bin/phigate", install.WrapperFolder, c.Containerd, c.NRI.Socket}
 	for _, p := range c.Policies {
 		decides = append(decides, p)
@@ -163,8 +164,10 @@ func permissions(f *Facts) []Check {
 			bad("chmod go-rwx "+name, fmt.Errorf("%s is open to others than root (mode %04o)", name, mode.Perm()))
 		}
 	}
-	if mode, there := f.Tree.Mode(c.Socket); there && mode.Type() != fs.ModeSocket {
-		bad("move it away, then: systemctl restart phigated", fmt.Errorf("%s is no socket", c.Socket))
+	for _, name := range []string{c.Socket, c.GateSocket()} {
+		if mode, there := f.Tree.Mode(name); there && mode.Type() != fs.ModeSocket {
+			bad("move it away, then: systemctl restart phigated.socket phigated", fmt.Errorf("%s is no socket", name))
+		}
 	}
 	if len(out) == 0 {
 		return []Check{ok("permissions", "files and sockets are root's alone")}

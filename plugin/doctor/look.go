@@ -1,12 +1,10 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -66,23 +64,12 @@ func (f *Facts) askRuntime(ctx context.Context) {
 	f.Snapshotters, f.RuntimeErr = client.Snapshotters(ctx)
 	f.Paths = map[string]string{}
 	if pid, err := install.Listener(f.Config.Containerd); err == nil {
-		f.Paths["containerd"] = pathOf(pid)
+		f.Paths["containerd"] = install.PathOf(pid)
+	}
+	if pid, err := install.PIDFile("/run/docker.pid"); err == nil {
+		f.Paths["docker"] = install.PathOf(pid)
 	}
 	f.Stale = f.Tree.Stale(f.Config.Containerd)
-}
-
-// pathOf is the PATH of a running process, or "".
-func pathOf(pid int) string {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return ""
-	}
-	for _, v := range bytes.Split(data, []byte{0}) {
-		if value, ok := bytes.CutPrefix(v, []byte("PATH=")); ok {
-			return string(value)
-		}
-	}
-	return ""
 }
 
 // measure reads the newest decisions: how long they took, and when the last one was.
