@@ -100,7 +100,7 @@ func TestProblems(t *testing.T) {
 			write(t, top, install.ContainerdConfig, "version = 3\n")
 			_ = os.Remove(filepath.Join(top, install.WrapperFolder, "runc"))
 		}, "required", "does not require phigate"},
-		"broken_toml":      {func(t *testing.T, top string, _ *Facts) { write(t, top, install.ContainerdConfig, "x") }, "required", "config.toml:1:"},
+		"broken_toml": {func(t *testing.T, top string, _ *Facts) { write(t, top, install.ContainerdConfig, "x") }, "required", "config.toml:1:"},
 		"nri_off": {func(t *testing.T, top string, _ *Facts) {
 			write(t, top, install.ContainerdConfig, "version = 3\nimports = ['conf.d/*.toml']\n[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n")
 		}, "required", "switched off"},

@@ -12,7 +12,9 @@ import (
 func TestUnavailable(t *testing.T) {
 	const config = "onUnavailable: deny\nonUnavailable.k8s.io/kube-system: allow\nonUnavailable.moby: allow\nonUnavailable.k8s.io: deny\n"
 	const open = "onUnavailable: allow\nonUnavailable.k8s.io: deny\nonUnavailable.k8s.io/kube-system: allow\n"
-	shim := func(namespace string) string { return "/run/containerd/io.containerd.runtime.v2.task/" + namespace + "/c1" }
+	shim := func(namespace string) string {
+		return "/run/containerd/io.containerd.runtime.v2.task/" + namespace + "/c1"
+	}
 	pod := func(namespace string) string {
 		return fmt.Sprintf(`{"annotations":{"io.kubernetes.cri.sandbox-namespace":%q}}`, namespace)
 	}
