@@ -49,6 +49,7 @@ func (in *inForce) decide() Verdict {
 		v.Notes = append(v.Notes, note)
 	}
 	sort.Strings(v.Notes)
+	v.Exceptions = usesOf(in.excepted)
 	sortJudged(v.Findings)
 	slices.SortStableFunc(v.Skipped, func(a, b JudgedSkip) int {
 		return cmpAll(int(a.Action)-int(b.Action), strings.Compare(a.Where, b.Where), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Reason, b.Reason))
@@ -67,7 +68,8 @@ type inForce struct {
 	deleted  setting
 	failure  [4]setting // by SkipKind
 	platform bool
-	granted  []granted // by exceptions, to the finding that is being judged
+	granted  []granted             // by exceptions, to the finding that is being judged
+	excepted map[string]*Exception // used so far, by ID
 	reasoner
 }
 
@@ -78,7 +80,7 @@ type setting struct {
 }
 
 func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
-	in := &inForce{policy: p, subject: s, report: &r, reasoner: reasoner{asked: explain}}
+	in := &inForce{policy: p, subject: s, report: &r, excepted: map[string]*Exception{}, reasoner: reasoner{asked: explain}}
 	for _, d := range p.Selected(s) {
 		if d.Selector.ByLabel() {
 			in.byLabel = append(in.byLabel, d)
@@ -165,6 +167,7 @@ func (in *inForce) judge(f Finding, notes map[string]bool) Judged {
 	var exceptions []string
 	for _, e := range in.used(max(action, limit), limit) {
 		exceptions = append(exceptions, e.ID)
+		in.excepted[e.ID] = e
 		notes[e.note(f.Rule)] = true
 	}
 	if action < limit {

@@ -45,6 +45,8 @@ type Decision struct {
 	SkippedTotal  int `json:"skippedTotal,omitempty"`
 	// RuntimeNamespace is containerd's, in which Container is unique; Namespace is the pod's.
 	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
+	// Exceptions are those that a finding names, each once.
+	Exceptions []ExceptionUse `json:"exceptions,omitempty"`
 }
 
 // Record is a finding in a decision.
@@ -86,7 +88,7 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 		Namespace: Printable(s.Pod.Namespace), Pod: Printable(s.Pod.Name), PodUID: Printable(s.Pod.UID),
 		Image: Printable(s.Image.Ref), ImageDigest: Printable(s.Image.Digest),
 		Verdict: v.Action, Mode: v.Mode, Deferred: v.Deferred, Coverage: v.Coverage,
-		Individuals: v.Individuals, Policy: v.Policy, Notes: v.Notes,
+		Individuals: v.Individuals, Policy: v.Policy, Notes: v.Notes, Exceptions: v.Exceptions,
 		DurationMs: took.Milliseconds(), DurationUs: took.Microseconds(),
 		Findings: []Record{}, Skipped: []SkipEntry{},
 	}

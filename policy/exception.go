@@ -155,3 +155,31 @@ func (in *inForce) used(action, limit Action) []*Exception {
 	slices.SortFunc(out, func(a, b *Exception) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
+
+// ExceptionUse is what a record says of an exception that was used, so that who
+// allowed what, why and until when stands in the log, whatever becomes of the
+// policy (164.306(d)(3), 164.316(b)(1)).
+type ExceptionUse struct {
+	ID          string    `json:"id"`
+	Reason      string    `json:"reason"`
+	Ticket      string    `json:"ticket,omitempty"`
+	RequestedBy string    `json:"requestedBy"`
+	ApprovedBy  []string  `json:"approvedBy"`
+	ExpiresAt   time.Time `json:"expiresAt"`
+}
+
+// usesOf lists exceptions by their IDs.
+func usesOf(used map[string]*Exception) []ExceptionUse {
+	var out []ExceptionUse
+	for _, e := range used {
+		use := ExceptionUse{
+			ID: Printable(e.ID), Reason: Printable(e.Reason), Ticket: Printable(e.Ticket), RequestedBy: Printable(e.RequestedBy), ExpiresAt: e.ExpiresAt.UTC(),
+		}
+		for _, who := range e.ApprovedBy {
+			use.ApprovedBy = append(use.ApprovedBy, Printable(who))
+		}
+		out = append(out, use)
+	}
+	slices.SortFunc(out, func(a, b ExceptionUse) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}

@@ -124,8 +124,9 @@ type Verdict struct {
 	Deferred    []Deferred
 	Coverage    Coverage
 	Individuals Individuals
-	Policy      string   // digest of the policy
-	Notes       []string // why an action was softened: platform namespace, roll-out
+	Policy      string         // digest of the policy
+	Notes       []string       // why an action was softened: platform namespace, roll-out
+	Exceptions  []ExceptionUse // those without which an action would be stricter, by ID
 }
 
 // Judged is a finding with the action that the policy gives it.
