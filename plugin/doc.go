@@ -29,7 +29,8 @@
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	explain     what became of each rule, and whose word its action follows
 //	simulate    what another policy would refuse or have decided otherwise
-//	report      decisions as text and JSON
+//	report      decisions as text, JSON, SARIF and a page; report/export: for other
+//	            systems; report/period: summed, for a compliance officer
 //	conf        phigated's configuration
 //	ask         what the commands ask phigated; ask/judge: what the doors in hooks
 //	            do; ask/server is its side of both

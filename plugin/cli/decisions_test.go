@@ -153,8 +153,9 @@ func TestDecisionsFollows(t *testing.T) {
 	}
 }
 
-func TestDecisionsErrorsSayWhatToDo(t *testing.T) {
-	dir, _ := loggedNode(t, 3)
+// damagedNode is a state folder whose log has a flipped bit.
+func damagedNode(t *testing.T) string {
+	t.Helper()
 	damaged, log := loggedNode(t, 3)
 	log.Close()
 	path := filepath.Join(damaged, "decisions", "00000000000000000001.log")
@@ -166,6 +167,12 @@ func TestDecisionsErrorsSayWhatToDo(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return damaged
+}
+
+func TestDecisionsErrorsSayWhatToDo(t *testing.T) {
+	dir, _ := loggedNode(t, 3)
+	damaged := damagedNode(t)
 	tests := map[string]struct {
 		args []string
 		want string

@@ -98,6 +98,7 @@ func NewRoot(version string) *cobra.Command {
 		newRulesCommand(inspect.Catalogue),
 		newDecisionsCommand(),
 		newAuditCommand(),
+		newReportCommand(),
 		newStatusCommand(),
 		newDoctorCommand(),
 		newInstallCommand(),
