@@ -23,10 +23,10 @@ What is newer than the last such checkpoint, root could have changed.`
 
 func newAuditCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "audit", Short: "Verify and prove the decision log", Long: auditLong,
+		Use: "audit", Short: "Verify, prove and export the decision log", Long: auditLong,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuditVerifyCommand(), newAuditProveCommand())
+	cmd.AddCommand(newAuditVerifyCommand(), newAuditProveCommand(), newExportCommand())
 	return cmd
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/plugin/report/export"
 )
@@ -31,11 +30,9 @@ compared with the log later. The same record always gives the same bytes.
 // exporting is what the command was asked for.
 type exporting struct {
 	stretch
-	format     string
-	seq        string
-	stateDir   string
-	config     string
-	isExplicit bool // --config was given
+	logFlags
+	format string
+	seq    string
 }
 
 // newExportCommand is `phigate audit export`.
@@ -48,24 +45,26 @@ func newExportCommand() *cobra.Command {
 		Example: "  phigate audit export --format ecs --from 2026-11-01 > november.ndjson\n  phigate audit export --format fhir --seq 4711",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			x.isExplicit = cmd.Flags().Changed("config")
-			return x.run(cmd.Context(), cmd.OutOrStdout())
+			dir, err := x.dir(cmd)
+			if err != nil {
+				return err
+			}
+			return x.run(cmd.Context(), dir, cmd.OutOrStdout())
 		},
 	}
+	x.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&x.format, "format", "json", oneOf(export.Formats()))
 	flags.StringVar(&x.from, "from", "", "the first day or moment")
 	flags.StringVar(&x.to, "to", "", "the last day, or the moment before which it ends")
 	flags.StringVar(&x.seq, "seq", "", "only this record, or these: 17, 17-, 17-30")
-	flags.StringVar(&x.stateDir, "state-dir", "", "phigated's state folder (default: the configuration's)")
-	flags.StringVar(&x.config, "config", conf.DefaultPath, "phigated's configuration")
 	return cmd
 }
 
 // errEnough ends the reading of the log behind the last record that is wanted.
 var errEnough = errors.New("enough")
 
-func (x *exporting) run(ctx context.Context, out io.Writer) error {
+func (x *exporting) run(ctx context.Context, dir string, out io.Writer) error {
 	write, ok := export.To(x.format)
 	if !ok {
 		return usage("--format %q: it is %s", x.format, oneOf(export.Formats()))
@@ -78,12 +77,8 @@ func (x *exporting) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := stateOf(x.stateDir, x.config, x.isExplicit)
-	if err != nil {
-		return err
-	}
 	buffered := bufio.NewWriter(out)
-	err = eachEntry(ctx, logPath(dir), first, func(e report.Entry) error {
+	err = eachEntry(ctx, dir, first, func(e report.Entry) error {
 		switch {
 		case last > 0 && e.Seq > last:
 			return errEnough
@@ -95,7 +90,7 @@ func (x *exporting) run(ctx context.Context, out io.Writer) error {
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return errors.Join(explainLog(err, logPath(dir)), buffered.Flush())
+	return errors.Join(explainAudit(explainLog(err, dir), dir), buffered.Flush())
 }
 
 // seqRange reads "17", "17-" and "17-30"; a last of 0 is the log's end.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,8 +14,17 @@ import (
 	"github.com/phigate/phigate/plugin/report"
 )
 
-// logPath is the decision log of a state folder.
-func logPath(dir string) string { return conf.Config{StateDir: dir}.Log() }
+// logIn is the decision log in a folder: a state folder, a copy of one, or the
+// log's own folder.
+func logIn(dir string) string {
+	path := conf.Config{StateDir: dir}.Log()
+	if _, err := os.Stat(path); err != nil {
+		if logs, _ := filepath.Glob(filepath.Join(dir, "*.log")); len(logs) > 0 {
+			return dir
+		}
+	}
+	return path
+}
 
 // eachEntry calls fn with each record from number from on of the log in the
 // folder at path.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -26,7 +27,12 @@ exceptions, what could not be looked at, and which policies were in force.
 json has all of it for programs; csv has the violations for a spreadsheet.
 
 With --log, given once for each node, the logs of several nodes make one report:
-each is a copy of a node's state folder. Without it this node's own log is read.
+each is a copy of a node's state folder, or of the log in it. Without it this
+node's own log is read.
+
+Each log is verified as phigate audit verify does. A --checkpoint that was kept
+elsewhere, and the --key of the log, prove more; they are held against the log
+whose name they bear.
 
 --from and --to are days in UTC (2026-11-30, that day included) or moments
 (2026-11-30T08:00:00Z).
@@ -36,7 +42,8 @@ It ends with 4 where a log is damaged; the report then has what could be read.`
 // reporting is what the command was asked for.
 type reporting struct {
 	stretch
-	logs       []string // state folders
+	logs       []string // folders
+	proofs     proofFlags
 	format     string
 	output     string
 	stateDir   string
@@ -65,7 +72,8 @@ func newReportCommand() *cobra.Command {
 	flags.StringVar(&r.to, "to", "", "the last day, or the moment before which it ends")
 	flags.StringVar(&r.format, "format", "html", "html, json or csv")
 	flags.StringVarP(&r.output, "output", "o", "", "write to this file, and not to standard output")
-	flags.StringArrayVar(&r.logs, "log", nil, "a node's state folder, or a copy of it; may be given several times")
+	flags.StringArrayVar(&r.logs, "log", nil, "a node's state folder or log, or a copy; may be given several times")
+	r.proofs.add(cmd)
 	flags.StringVar(&r.stateDir, "state-dir", "", "phigated's state folder (default: the configuration's)")
 	flags.StringVar(&r.config, "config", conf.DefaultPath, "phigated's configuration")
 	return cmd
@@ -102,31 +110,37 @@ func (r *reporting) run(ctx context.Context, out io.Writer) error {
 		if slices.ContainsFunc(dirs[:i], func(other string) bool { return filepath.Clean(other) == filepath.Clean(dir) }) {
 			return usage("--log %s is given twice; its decisions would count twice", dir)
 		}
-		if err := addLog(ctx, sum, dir); tampered(err) {
-			damage = errors.Join(damage, explainLog(err, logPath(dir)))
-		} else if err != nil {
-			return explainLog(err, logPath(dir))
+		bad, err := r.addLog(ctx, sum, logIn(dir))
+		if err != nil {
+			return explainAudit(err, logIn(dir))
 		}
+		damage = errors.Join(damage, bad)
 	}
 	return errors.Join(r.write(out, write, sum.Finish(r.now(), r.version)), damage)
 }
 
-// addLog adds the records of the log in a state folder, as far as they can be
-// read, and says what its integrity is.
-func addLog(ctx context.Context, sum *period.Collector, dir string) error {
-	path, upTo := logPath(dir), uint64(0)
-	name := path // until a record says the log's own
-	err := eachEntry(ctx, path, 1, func(e report.Entry) error {
-		name, upTo = e.LogID, e.Seq
+// addLog adds the records of the log in a folder, as far as they can be read, and
+// what its verification came to. What is wrong with the log is bad, and the
+// report is written all the same.
+func (r *reporting) addLog(ctx context.Context, sum *period.Collector, dir string) (bad, err error) {
+	name := dir // until a record says the log's own
+	err = eachEntry(ctx, dir, 1, func(e report.Entry) error {
+		name = e.LogID
 		sum.Add(name, e)
 		return nil
 	})
-	proof := period.Proof{UpTo: upTo, Problem: "its checksums hold, which proves nothing against a person; see: phigate audit verify"}
+	if err != nil && !tampered(err) {
+		return nil, err
+	}
+	proof, err := r.proofs.of(ctx, dir, name)
 	if err != nil {
-		proof.Problem = err.Error()
+		return nil, err
 	}
 	sum.Log(name, proof)
-	return err
+	if !proof.Verified {
+		bad = &ExitError{ExitTampered, fmt.Errorf("log %s: %s; see: phigate audit verify --log %s", name, proof.Problem, dir)}
+	}
+	return bad, nil
 }
 
 func (r *reporting) write(out io.Writer, write func(io.Writer, *period.Report) error, report *period.Report) (err error) {
