@@ -66,7 +66,7 @@ type inForce struct {
 	byLabel  []*Document // select by label: they only tighten
 	mode     Mode
 	deleted  setting
-	failure  [4]setting // by SkipKind
+	failure  [5]setting // by SkipKind
 	platform bool
 	granted  []granted             // by exceptions, to the finding that is being judged
 	excepted map[string]*Exception // used so far, by ID
@@ -90,10 +90,11 @@ func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
 	}
 	in.mode = in.commonMode()
 	in.deleted = in.setting(Block, func(d *Document) *Action { return d.Deleted })
-	in.failure = [4]setting{
+	in.failure = [5]setting{
 		Undecided:   in.setting(Block, func(d *Document) *Action { return d.Failure.Undecided }),
 		Unreadable:  in.setting(Block, func(d *Document) *Action { return d.Failure.Unreadable }),
 		Unscannable: in.setting(Warn, func(d *Document) *Action { return d.Failure.Unscannable }),
+		Stale:       in.setting(Warn, func(d *Document) *Action { return d.Failure.Stale }),
 		OutOfScope:  {action: Audit},
 	}
 	in.platform = in.isPlatform()

@@ -162,14 +162,15 @@ func TestDecideSkipped(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		docs []policy.Document
-		want []policy.Action // undecided, unreadable, unscannable, out of scope
+		want []policy.Action // undecided, unreadable, unscannable, out of scope, stale
 	}{
-		{"defaults", nil, []policy.Action{policy.Block, policy.Block, policy.Warn, policy.Audit}},
-		{"as_the_document_says", []policy.Document{{Failure: soft}}, []policy.Action{policy.Audit, policy.Warn, policy.Warn, policy.Audit}},
-		{"strictest_document_wins", []policy.Document{{Failure: soft}, {Failure: policy.Failure{Undecided: ptr(policy.Warn)}}}, []policy.Action{policy.Warn, policy.Warn, policy.Warn, policy.Audit}},
-		{"label_tightens", []policy.Document{{Selector: byLabel, Failure: policy.Failure{Unscannable: ptr(policy.Block)}}}, []policy.Action{policy.Block, policy.Block, policy.Block, policy.Audit}},
-		{"label_does_not_soften", []policy.Document{{Selector: byLabel, Failure: soft}}, []policy.Action{policy.Block, policy.Block, policy.Warn, policy.Audit}},
-		{"audit_mode", []policy.Document{{Mode: audit}}, []policy.Action{policy.Audit, policy.Audit, policy.Audit, policy.Audit}},
+		{"defaults", nil, []policy.Action{policy.Block, policy.Block, policy.Warn, policy.Audit, policy.Warn}},
+		{"as_the_document_says", []policy.Document{{Failure: soft}}, []policy.Action{policy.Audit, policy.Warn, policy.Warn, policy.Audit, policy.Warn}},
+		{"strictest_document_wins", []policy.Document{{Failure: soft}, {Failure: policy.Failure{Undecided: ptr(policy.Warn)}}}, []policy.Action{policy.Warn, policy.Warn, policy.Warn, policy.Audit, policy.Warn}},
+		{"label_tightens", []policy.Document{{Selector: byLabel, Failure: policy.Failure{Unscannable: ptr(policy.Block)}}}, []policy.Action{policy.Block, policy.Block, policy.Block, policy.Audit, policy.Warn}},
+		{"label_does_not_soften", []policy.Document{{Selector: byLabel, Failure: soft}}, []policy.Action{policy.Block, policy.Block, policy.Warn, policy.Audit, policy.Warn}},
+		{"no_stale_facts", []policy.Document{{Failure: policy.Failure{Stale: ptr(policy.Block)}}}, []policy.Action{policy.Block, policy.Block, policy.Warn, policy.Audit, policy.Block}},
+		{"audit_mode", []policy.Document{{Mode: audit}}, []policy.Action{policy.Audit, policy.Audit, policy.Audit, policy.Audit, policy.Audit}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &policy.Policy{Catalogue: catalogue(), Documents: c.docs}

@@ -65,6 +65,7 @@ const (
 	Unreadable                  // bytes that could not be read
 	Unscannable                 // bytes that were read and not understood: encrypted, damaged, beyond a bound
 	OutOfScope                  // nothing to judge by the subject's nature; said, never held against it
+	Stale                       // judged by what older detectors found: the newer ones have not looked yet
 )
 
 // Skipped is something that could not be looked at, and why.
@@ -88,11 +89,13 @@ type Coverage struct {
 	Files int64 `json:"files"` // regular files
 	Bytes int64 `json:"bytes"` // their size
 	Rules int   `json:"rules"` // rules that gave an answer
+	// Stale counts the layers that were judged by what older detectors found.
+	Stale int `json:"stale,omitempty"`
 }
 
 // Add sums two coverages.
 func (c Coverage) Add(o Coverage) Coverage {
-	return Coverage{Files: c.Files + o.Files, Bytes: c.Bytes + o.Bytes, Rules: c.Rules + o.Rules}
+	return Coverage{Files: c.Files + o.Files, Bytes: c.Bytes + o.Bytes, Rules: c.Rules + o.Rules, Stale: c.Stale + o.Stale}
 }
 
 // Info documents a rule or a detector: everything about it but how it works.

@@ -51,7 +51,7 @@ type Inherited struct {
 
 // Failure says what happens when something could not be judged; nil: not said.
 type Failure struct {
-	Undecided, Unreadable, Unscannable *Action
+	Undecided, Unreadable, Unscannable, Stale *Action
 }
 
 // Selector chooses subjects: AND between its keys, OR within one; empty

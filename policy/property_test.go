@@ -33,7 +33,7 @@ func (c choose) document(i int) policy.Document {
 	own := policy.Info{ID: fmt.Sprintf("own%d", i), Severity: policy.Severity(c.IntN(5)), Default: c.action()}
 	d := policy.Document{
 		Name: fmt.Sprint(i), Actions: actions{own.ID: own.Default}, Rules: []policy.Rule{{Info: own}}, Deleted: c.maybe(),
-		Failure: policy.Failure{Undecided: c.maybe(), Unreadable: c.maybe(), Unscannable: c.maybe()},
+		Failure: policy.Failure{Undecided: c.maybe(), Unreadable: c.maybe(), Unscannable: c.maybe(), Stale: c.maybe()},
 	}
 	for range c.IntN(3) {
 		d.Actions[c.rule()] = c.action()
@@ -104,7 +104,7 @@ func (c choose) report() policy.Report {
 	}
 	for range c.IntN(4) {
 		r.Skipped = append(r.Skipped, policy.Skipped{
-			Where: []string{"/a", "/b"}[c.IntN(2)], Rule: "files", Reason: []string{"x", "y"}[c.IntN(2)], Kind: policy.SkipKind(c.IntN(4)),
+			Where: []string{"/a", "/b"}[c.IntN(2)], Rule: "files", Reason: []string{"x", "y"}[c.IntN(2)], Kind: policy.SkipKind(c.IntN(5)),
 		})
 	}
 	return r

@@ -91,13 +91,19 @@ func (s *Store) point(keys, data *bbolt.Bucket, key string, id []byte) error {
 	} else {
 		err = keys.Put([]byte(key), id)
 	}
-	if err != nil || len(old) == 0 || string(old) == string(id) {
+	if err != nil || string(old) == string(id) {
 		return err
 	}
-	keys.Tx().OnCommit(func() {
+	if len(old) == 0 && s.old.Load() == nil {
+		return nil
+	}
+	keys.Tx().OnCommit(func() { // it may have meant what the set before has
 		s.gen.Add(1)
 		s.recent.forget(key)
 	})
+	if len(old) == 0 {
+		return nil
+	}
 	c := keys.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if string(v) == string(old) {

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,20 +46,45 @@ func readHeader(layer *bbolt.Bucket) (*header, error) {
 // [ErrUnknown] once the layer was dropped.
 type Layer struct {
 	store *Store
+	set   []byte // the bucket that it is in
+	stale string
 	key   string
 	id    []byte
 	head  *header
 }
 
-// Get returns what is known of a layer, and whether anything is.
+// Get returns what is known of a layer, and whether anything is. Where this
+// detector set has no facts, those of the one before answer ([Layer.Stale]).
 func (s *Store) Get(key string) (*Layer, bool, error) {
 	gen := s.Generation()
 	if l := s.recent.get(key); l != nil {
 		return l, true, nil
 	}
-	var l *Layer
-	size := 0
-	err := s.view(func(keys, data *bbolt.Bucket) error {
+	l, size, err := s.find(s.set, key)
+	if old := s.grace(); err == nil && l == nil && old != nil {
+		if l, size, err = s.find(old.set, key); l != nil {
+			l.stale = old.version
+		}
+	}
+	if errors.Is(err, ErrUnknown) { // the older set was removed just now
+		err = nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("looking up layer %s: %w", key, err)
+	}
+	if l == nil {
+		return nil, false, nil
+	}
+	for i := range l.head.Facts.Findings {
+		l.head.Facts.Findings[i].Where.Layer = key
+	}
+	s.recent.put(key, l, size, func() bool { return gen == s.Generation() })
+	return l, true, nil
+}
+
+// find looks a layer up in one set, nil without one. It says how large its facts are.
+func (s *Store) find(set []byte, key string) (l *Layer, size int, err error) {
+	err = s.viewSet(set, func(keys, data *bbolt.Bucket) error {
 		id := keys.Get([]byte(key))
 		if id == nil {
 			return nil
@@ -71,21 +97,11 @@ func (s *Store) Get(key string) (*Layer, bool, error) {
 		if err != nil {
 			return err
 		}
-		l = &Layer{store: s, key: key, id: bytes.Clone(id), head: head}
+		l = &Layer{store: s, set: set, key: key, id: bytes.Clone(id), head: head}
 		size = len(layer.Get(keyFacts))
 		return nil
 	})
-	if err != nil {
-		return nil, false, fmt.Errorf("looking up layer %s: %w", key, err)
-	}
-	if l == nil {
-		return nil, false, nil
-	}
-	for i := range l.head.Facts.Findings {
-		l.head.Facts.Findings[i].Where.Layer = key
-	}
-	s.recent.put(key, l, size, func() bool { return gen == s.Generation() })
-	return l, true, nil
+	return l, size, err
 }
 
 // ID names what is known: a layer that is scanned again has another, and no two
@@ -252,7 +268,7 @@ func (f *Finder) load(key []byte) error {
 }
 
 func (l *Layer) view(fn func(names *bbolt.Bucket) error) error {
-	return l.store.view(func(_, data *bbolt.Bucket) error {
+	return l.store.viewSet(l.set, func(_, data *bbolt.Bucket) error {
 		layer := data.Bucket(l.id)
 		if layer == nil {
 			return ErrUnknown

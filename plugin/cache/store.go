@@ -37,8 +37,10 @@ const lockWait = time.Second
 
 // The file: one top bucket per detector set, named "set:"+set, with
 //
-//	keys  key -> id of 8 bytes      what callers ask for; several keys may share an id
-//	data  id  -> bucket             facts: header; names: first path of a chunk -> chunk
+//	keys   key -> id of 8 bytes      what callers ask for; several keys may share an id
+//	data   id  -> bucket             facts: header; names: first path of a chunk -> chunk
+//	began  when the set began to be the one that is asked for, in Unix seconds
+//	format which form the values have
 //
 // An id that no key names is a half-written layer, removed at the next Open.
 // All values end with a CRC-32C over key and value, since bbolt checks none.
@@ -55,6 +57,8 @@ type Store struct {
 	set       []byte
 	log       *slog.Logger
 	temporary bool
+	now       func() time.Time    // the wall clock
+	old       atomic.Pointer[old] // facts of the set before; nil: there are none
 
 	mu     sync.Mutex
 	file   *file  // nil: closed
@@ -72,12 +76,18 @@ type file struct {
 	given chan struct{} // closed when the file was given up
 }
 
-// Open opens or creates the store at path for one detector set (its version
-// with the fingerprint key's ID); facts of other sets are removed. A damaged
-// file is set aside as path+".corrupt-N" and logged; a file that another
-// process holds is an error after one second.
+// Open opens or creates the store at path for one detector set: its version and
+// the fingerprint key's ID, with a dash between. Facts of the set before answer,
+// marked stale, for at most [Grace] from when this one was first opened, if they
+// have the same key and form; all others are removed. A damaged file is set aside
+// as path+".corrupt-N" and logged; a file that another process holds is an error
+// after one second.
 func Open(path, set string, log *slog.Logger) (*Store, error) {
-	s := &Store{path: path, set: []byte("set:" + set), log: log}
+	return openAt(path, set, log, time.Now)
+}
+
+func openAt(path, set string, log *slog.Logger, now func() time.Time) (*Store, error) {
+	s := &Store{path: path, set: []byte("set:" + set), log: log, now: now}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("opening facts cache: %w", err)
 	}
@@ -95,7 +105,7 @@ func Temporary(dir string) (*Store, error) {
 		return nil, fmt.Errorf("opening temporary facts cache: %w", err)
 	}
 	f.Close()
-	s := &Store{path: f.Name(), set: []byte("set:temporary"), log: slog.New(slog.DiscardHandler), temporary: true}
+	s := &Store{path: f.Name(), set: []byte("set:temporary"), log: slog.New(slog.DiscardHandler), temporary: true, now: time.Now}
 	if err := s.start(); err != nil {
 		os.Remove(s.path)
 		return nil, err
@@ -131,7 +141,14 @@ func (s *Store) openFile() (db *bbolt.DB, err error) {
 		if err := db.Update(s.prepare); err != nil {
 			return err
 		}
-		return db.View(s.verify)
+		return db.View(func(tx *bbolt.Tx) error {
+			if old := s.old.Load(); old != nil {
+				if err := verify(tx.Bucket(old.set)); err != nil {
+					return err
+				}
+			}
+			return verify(tx.Bucket(s.set))
+		})
 	})
 	if err != nil && db != nil {
 		_ = guard(db.Close)
@@ -170,27 +187,12 @@ func (s *Store) setAside(cause error) error {
 	return nil
 }
 
-// prepare removes other detector sets and half-written layers.
+// prepare removes detector sets that answer nothing any more, and half-written layers.
 func (s *Store) prepare(tx *bbolt.Tx) error {
-	var others [][]byte
-	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-		if string(name) != string(s.set) {
-			others = append(others, append([]byte(nil), name...))
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.sets(tx); err != nil {
 		return err
 	}
-	for _, name := range others {
-		if err := tx.DeleteBucket(name); err != nil {
-			return err
-		}
-	}
-	top, err := tx.CreateBucketIfNotExists(s.set)
-	if err != nil {
-		return err
-	}
+	top := tx.Bucket(s.set)
 	keys, err := top.CreateBucketIfNotExists(bucketKeys)
 	if err != nil {
 		return err
@@ -221,10 +223,13 @@ func (s *Store) prepare(tx *bbolt.Tx) error {
 	return nil
 }
 
-// verify reads everything once: each value's checksum and each layer's number
-// of names.
-func (s *Store) verify(tx *bbolt.Tx) error {
-	keys, data := tx.Bucket(s.set).Bucket(bucketKeys), tx.Bucket(s.set).Bucket(bucketData)
+// verify reads everything of a set once: each value's checksum and each layer's
+// number of names.
+func verify(set *bbolt.Bucket) error {
+	keys, data := set.Bucket(bucketKeys), set.Bucket(bucketData)
+	if keys == nil || data == nil {
+		return fmt.Errorf("%w: a set without its layers", ErrCorrupt)
+	}
 	return keys.ForEach(func(_, id []byte) error {
 		layer := data.Bucket(id)
 		if len(id) != 8 || layer == nil {
@@ -260,10 +265,16 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
-func (s *Store) view(fn func(keys, data *bbolt.Bucket) error) error {
+func (s *Store) view(fn func(keys, data *bbolt.Bucket) error) error { return s.viewSet(s.set, fn) }
+
+// viewSet reads a set, of which nothing is left where it was removed meanwhile.
+func (s *Store) viewSet(set []byte, fn func(keys, data *bbolt.Bucket) error) error {
 	return s.run(func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {
-			top := tx.Bucket(s.set)
+			top := tx.Bucket(set)
+			if top == nil {
+				return ErrUnknown
+			}
 			return fn(top.Bucket(bucketKeys), top.Bucket(bucketData))
 		})
 	})
@@ -338,7 +349,10 @@ func (s *Store) replace(damaged *file, cause error) {
 
 // Generation changes whenever a key stops to mean what it meant, so that what
 // was computed from layers can be kept for as long as it does not.
-func (s *Store) Generation() uint64 { return s.gen.Load() }
+func (s *Store) Generation() uint64 {
+	s.grace()
+	return s.gen.Load()
+}
 
 // Close closes the store; a temporary one is deleted.
 func (s *Store) Close() error {

@@ -224,7 +224,7 @@ func (w *Writer) mergeRuns() error {
 		return err
 	}
 	w.id, w.names, w.chunks = fresh.id, 0, 0
-	first := &Layer{store: w.store, key: w.key, id: old}
+	first := &Layer{store: w.store, set: w.store.set, key: w.key, id: old}
 	if err := w.runs.merge(first, w.sorted); err != nil {
 		return err
 	}

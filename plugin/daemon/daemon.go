@@ -134,6 +134,10 @@ func (d *Daemon) open() error {
 	if d.store, err = cache.Open(d.Config.Facts(), detect.Version+"-"+key.ID(), d.Log); err != nil {
 		return err
 	}
+	if version, until := d.store.Stale(); version != "" {
+		d.Log.Warn("layers are judged by what an older version's detectors found, until they have been scanned again",
+			"version", version, "until", until.Round(time.Minute).Format(time.RFC3339))
+	}
 	if d.client, err = containerd.Open(d.Config.Containerd); err != nil {
 		return err
 	}

@@ -279,7 +279,24 @@ func (m *merging) load() error {
 		m.whole = false
 		m.report.Skipped = append(m.report.Skipped, imageSkip(m.coldReason(missing)))
 	}
+	m.stale()
 	return nil
+}
+
+// stale says which layers are judged by facts of an older version.
+func (m *merging) stale() {
+	version := ""
+	for _, l := range m.view.layers {
+		if l != nil && l.Stale() != "" {
+			version = l.Stale()
+			m.report.Coverage.Stale++
+		}
+	}
+	if version != "" {
+		m.report.Skipped = append(m.report.Skipped, policy.Skipped{Where: "image", Rule: "files", Kind: policy.Stale,
+			Reason: fmt.Sprintf("%d of %d layers are judged by what the detectors of version %s found; this version's scan goes on in the background",
+				m.report.Coverage.Stale, len(m.view.layers), version)})
+	}
 }
 
 func (m *merging) coldReason(missing []string) string {

@@ -63,8 +63,8 @@ func (f *Folders) Layer(ctx context.Context, folder string, known ...string) (ke
 		return "", fmt.Errorf("reading layer %s: %w", folder, err)
 	}
 	for _, key := range append(known, own) {
-		if _, ok, err := f.Store.Get(key); err == nil && ok {
-			return key, nil
+		if l, ok, err := f.Store.Get(key); err == nil && ok && l.Stale() == "" {
+			return key, nil // who asks here can wait: older facts need not answer
 		}
 	}
 	done := f.scanning.DoChan(own, func() (any, error) {
@@ -81,7 +81,7 @@ func (f *Folders) Layer(ctx context.Context, folder string, known ...string) (ke
 }
 
 func (f *Folders) layer(ctx context.Context, folder, key string) error {
-	if _, ok, err := f.Store.Get(key); err == nil && ok {
+	if l, ok, err := f.Store.Get(key); err == nil && ok && l.Stale() == "" {
 		return nil
 	}
 	if err := f.scan(ctx, rootfs.Layer(folder), key); err != nil {

@@ -14,13 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/containerd"
 	"github.com/phigate/phigate/plugin/inspect"
-	"github.com/phigate/phigate/policy"
 )
 
 // Scanner scans the layers of one containerd. Safe for concurrent use.
@@ -165,7 +163,11 @@ func (s *Scanner) rewarm(ctx context.Context) error {
 	if err != nil || s.Warm == nil {
 		return err
 	}
-	for _, key := range keys {
+	stale, err := s.Store.StaleKeys()
+	if err != nil {
+		return err
+	}
+	for _, key := range append(keys, stale...) {
 		if s.urgent() {
 			s.Rewarm()
 			return nil
@@ -220,40 +222,13 @@ func (s *Scanner) sync(ctx context.Context) error {
 		}
 	}
 	s.forgetFailures(keep)
+	if err := s.renew(keep); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.synced = s.trouble == ""
 	s.mu.Unlock()
 	return nil
-}
-
-// doubt takes the facts of layers that had something unreadable out of keep,
-// once in this process: what could not be read may be readable by now.
-func (s *Scanner) doubt(keep map[string]bool) error {
-	if s.doubted {
-		return nil
-	}
-	s.doubted = true
-	for key := range keep {
-		layer, ok, err := s.Store.Get(key)
-		if err != nil {
-			return err
-		}
-		if ok && slices.ContainsFunc(layer.Facts().Skipped, func(k policy.Skipped) bool { return k.Kind == policy.Unreadable }) {
-			delete(keep, key)
-		}
-	}
-	return nil
-}
-
-// forgetFailures drops what is remembered of failed scans of layers that are gone.
-func (s *Scanner) forgetFailures(keep map[string]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key, p := range s.progress {
-		if p.failed != "" && !keep[key] {
-			delete(s.progress, key)
-		}
-	}
 }
 
 func (s *Scanner) syncSnapshotter(ctx context.Context, snapshotter string, images []*containerd.Image, keep map[string]bool) error {
@@ -274,7 +249,7 @@ func (s *Scanner) syncSnapshotter(ctx context.Context, snapshotter string, image
 				return err
 			}
 			root := &containerd.Root{Snapshotter: snapshotter, Chain: image.Chain}
-			if _, cold := s.keys(root); len(cold) > 0 {
+			if _, cold, stale := s.keys(root); len(cold)+len(stale) > 0 {
 				s.add(task{snapshotter: snapshotter, name: top})
 			}
 		}
@@ -287,7 +262,7 @@ func (s *Scanner) syncSnapshotter(ctx context.Context, snapshotter string, image
 func (s *Scanner) name(snapshotter string, chain []string) error {
 	for _, link := range chain {
 		keys := s.keysOf(snapshotter, link)
-		if found, ok := s.find(snapshotter, link); ok && found != keys[0] {
+		if found, layer := s.find(snapshotter, link); layer != nil && layer.Stale() == "" && found != keys[0] {
 			if err := s.Store.Alias(keys[0], found); err != nil {
 				return err
 			}
@@ -309,10 +284,14 @@ func (s *Scanner) learn(images []*containerd.Image) {
 }
 
 // Layers returns the keys under which the facts of a root filesystem's layers
-// are kept, lowest first. Layers without facts are scanned next.
+// are kept, lowest first. Layers without facts are scanned next; those whose facts
+// are of an older version answer with these, and are scanned in the background.
 func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
-	keys, cold := s.keys(root)
+	keys, cold, stale := s.keys(root)
 	if len(cold) == 0 {
+		if len(stale) > 0 && !s.justFailed(stale) {
+			s.add(task{snapshotter: root.Snapshotter, name: root.Chain[len(root.Chain)-1]})
+		}
 		return keys, true
 	}
 	if !s.justFailed(cold) {
@@ -321,34 +300,47 @@ func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
 	return keys, false
 }
 
-// keys names the layers' facts, and those of them that are not there.
-func (s *Scanner) keys(root *containerd.Root) (keys, cold []string) {
+// keys names the layers' facts, those of them that are not there, and those that
+// an older version gathered.
+func (s *Scanner) keys(root *containerd.Root) (keys, cold, stale []string) {
 	chain := root.Chain
 	if !root.Layered() && len(chain) > 0 {
 		chain = chain[len(chain)-1:]
 	}
 	for _, name := range chain {
-		key, ok := s.find(root.Snapshotter, name)
+		key, layer := s.find(root.Snapshotter, name)
 		keys = append(keys, key)
-		if !ok {
+		switch {
+		case layer == nil:
 			cold = append(cold, key)
+		case layer.Stale() != "":
+			stale = append(stale, key)
 		}
 	}
-	return keys, cold
+	return keys, cold, stale
 }
 
 // Known are the keys under which facts of a committed snapshot may be, best first.
 func (s *Scanner) Known(snapshotter, name string) []string { return s.keysOf(snapshotter, name) }
 
-// find looks for facts of a layer under each of its keys.
-func (s *Scanner) find(snapshotter, name string) (key string, ok bool) {
+// find looks for facts of a layer under each of its keys; those of this version's
+// detectors go before older ones. Without any the layer is nil.
+func (s *Scanner) find(snapshotter, name string) (key string, layer *cache.Layer) {
 	candidates := s.keysOf(snapshotter, name)
-	for _, key := range candidates {
-		if _, ok, err := s.Store.Get(key); err == nil && ok {
-			return key, true
+	key = candidates[0]
+	for _, candidate := range candidates {
+		l, ok, err := s.Store.Get(candidate)
+		if err != nil || !ok {
+			continue
+		}
+		if l.Stale() == "" {
+			return candidate, l
+		}
+		if layer == nil {
+			key, layer = candidate, l
 		}
 	}
-	return candidates[0], false
+	return key, layer
 }
 
 // keysOf: a layer's content is the same below any parents, so that the diff ID

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -261,5 +263,57 @@ func TestRewarm(t *testing.T) {
 	}
 	if err := s.do(t.Context(), next); err != nil || len(warmed) != 2 {
 		t.Errorf("%d layers were warmed (error %v), want 2", len(warmed), err)
+	}
+}
+
+// Layers that an older version scanned answer, and are scanned again in the
+// background; once all are, what the older version found is removed.
+func TestStaleLayers(t *testing.T) {
+	root := &containerd.Root{Snapshotter: "overlayfs", Chain: []string{"chain-a", "chain-b"}}
+	path := filepath.Join(t.TempDir(), "facts.db")
+	open := func(set string) *cache.Store {
+		store, err := cache.Open(path, set, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { store.Close() })
+		return store
+	}
+	old := open("1-key")
+	known(t, old, "a")
+	known(t, old, "overlayfs@chain-b")
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner(t)
+	s.Store = open("2-key")
+	s.learn([]*containerd.Image{{Chain: root.Chain, DiffIDs: []string{"a", "b"}}})
+	keys, warm := s.Layers(root)
+	next, _ := s.next()
+	if diff := cmp.Diff([]string{"a", "overlayfs@chain-b"}, keys); diff != "" || !warm || next != (task{snapshotter: "overlayfs", name: "chain-b"}) {
+		t.Errorf("warm %v, next %+v, want the top of the chain in the background; keys (-want +got):\n%s", warm, next, diff)
+	}
+	if err := s.name("overlayfs", root.Chain); err != nil {
+		t.Errorf("naming layers: %v", err)
+	}
+	keep := map[string]bool{"a": true, "b": true, "overlayfs@chain-a": true, "overlayfs@chain-b": true}
+	known(t, s.Store, "a")
+	if err := s.renew(keep); err != nil {
+		t.Fatal(err)
+	}
+	if version, _ := s.Store.Stale(); version != "1" {
+		t.Error("older facts were removed while one layer needs them")
+	}
+	known(t, s.Store, "b")
+	keys, _ = s.Layers(root)
+	if _, more := s.next(); more || !slices.Equal(keys, []string{"a", "b"}) {
+		t.Errorf("keys %q, queued %v; want fresh facts before older ones", keys, more)
+	}
+	known(t, s.Store, "overlayfs@chain-b")
+	if err := s.renew(keep); err != nil {
+		t.Fatal(err)
+	}
+	if version, _ := s.Store.Stale(); version != "" {
+		t.Error("older facts that nobody needs are still there")
 	}
 }

@@ -25,8 +25,8 @@ func (s *Scanner) scan(ctx context.Context, t task) error {
 		return err
 	}
 	root := &containerd.Root{Snapshotter: t.snapshotter, Chain: chain}
-	_, cold := s.keys(root)
-	if len(cold) == 0 {
+	_, cold, stale := s.keys(root)
+	if cold = append(cold, stale...); len(cold) == 0 {
 		return nil
 	}
 	s.announce(ctx, root, cold)
@@ -35,6 +35,7 @@ func (s *Scanner) scan(ctx context.Context, t task) error {
 		s.fail(cold, err)
 	} else {
 		s.finish(cold)
+		s.renewed()
 	}
 	return err
 }
@@ -59,9 +60,9 @@ func (s *Scanner) scanChain(ctx context.Context, root *containerd.Root) (err err
 
 // scanOne gathers the facts of one layer, unless they are there.
 func (s *Scanner) scanOne(ctx context.Context, snapshotter, name string, tree rootfs.Tree, folder string) error {
-	key, known := s.find(snapshotter, name)
+	key, layer := s.find(snapshotter, name)
 	own := snapshotter + "@" + name
-	if known {
+	if layer != nil && layer.Stale() == "" {
 		return s.alias(own, key)
 	}
 	began := time.Now()

@@ -25,6 +25,7 @@ type ownSpec struct {
 		Undecided   *actionWord `json:"undecided"`
 		Unreadable  *actionWord `json:"unreadable"`
 		Unscannable *actionWord `json:"unscannable"`
+		Stale       *actionWord `json:"stale"`
 	} `json:"failure"`
 	Deleted    *actionWord       `json:"deleted"`
 	Platform   []located[string] `json:"platformNamespaces"`
@@ -69,7 +70,7 @@ func (c *compiler) own(src *source, doc *node) {
 		Selector: spec.Selector.compile(src),
 		Failure: policy.Failure{
 			Undecided: spec.Failure.Undecided.action(), Unreadable: spec.Failure.Unreadable.action(),
-			Unscannable: spec.Failure.Unscannable.action(),
+			Unscannable: spec.Failure.Unscannable.action(), Stale: spec.Failure.Stale.action(),
 		},
 		Deleted: spec.Deleted.action(), Platform: src.platform(spec.Platform),
 		PHIVolumes: src.volumes(spec.PHIVolumes), DistinctIndividuals: src.people(spec.Thresholds.DistinctIndividuals),
