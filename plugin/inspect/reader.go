@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -20,6 +21,7 @@ type reader struct {
 	open *expand.Expander
 	tell func() // reports progress; does nothing for workers, of which the walk tells
 	job  *job
+	held *expand.Held // what the file or table that is read holds in encodings
 	found
 }
 
@@ -28,8 +30,18 @@ func newReader(s *scan, tell func()) *reader {
 	if s.Expand.Depth > 0 {
 		r.leaf, r.rows = s.Detectors.NewScan(s.Keyed), s.Detectors.NewScan(s.Keyed)
 		r.open = expand.New(s.Expand)
+		r.leaf.Encoded = r.encoded
 	}
+	r.file.Encoded = r.encoded
 	return r
+}
+
+// encoded takes what a file holds in an encoding, until the file's end.
+func (r *reader) encoded(off int64, encoding string) io.WriteCloser {
+	if r.held == nil {
+		r.held = expand.Hold(r.Expand.Spool)
+	}
+	return r.held.Part(fmt.Sprintf("%s@%d", encoding, off))
 }
 
 // wholeBytes is how long a file is at most that is read without asking where
@@ -54,7 +66,24 @@ func (r *reader) run(j *job) found {
 		r.failed = err
 	}
 	r.add("", r.file.Close())
+	if err := r.inner(); err != nil && r.ended == nil {
+		r.ended = err
+	}
 	return r.found
+}
+
+// inner looks into what the file itself holds in encodings.
+func (r *reader) inner() error {
+	if r.held == nil || r.ctx.Err() != nil {
+		(*visitor)(r).Held().Close()
+		return r.ctx.Err()
+	}
+	if r.open == nil {
+		(*visitor)(r).Held().Close()
+		r.skips = append(r.skips, policy.Skipped{Rule: "files", Reason: "encoded content is not decoded", Kind: policy.Unscannable})
+		return nil
+	}
+	return r.open.Held(r.ctx, r.job.path, r.job.size, (*visitor)(r))
 }
 
 // content has the file's bytes looked at, or what is in it.
@@ -187,6 +216,13 @@ func (r *reader) add(inside string, result detect.Result) {
 
 // visitor takes what the expander finds in a container.
 type visitor reader
+
+// Held implements [expand.Visitor].
+func (v *visitor) Held() *expand.Held {
+	held := v.held
+	v.held = nil
+	return held
+}
 
 func (v *visitor) inside(path string) string { return strings.TrimPrefix(path, v.job.path) }
 

@@ -26,6 +26,9 @@ const hitBatch = 1024
 // Hole for those that a sparse file does not have, then Close. What is found
 // does not depend on how the bytes were divided.
 type Scan struct {
+	// Encoded takes what files hold in encodings; nil: nothing is decoded.
+	Encoded Encoded
+
 	set    *Set
 	sinks  []Sink
 	files  []fileState // by detector
@@ -43,6 +46,8 @@ type Scan struct {
 	fill  int   // bytes in buf
 	from  int   // matches before were dealt with
 	wide  *wide // not nil: the file is UTF-16
+
+	pieces pieces // of encoded content
 
 	rows int64 // of the table so far
 }
@@ -64,6 +69,7 @@ func (s *Set) NewScan(keyed func(identity []byte) [16]byte) *Scan {
 	c := &Scan{set: s, buf: make([]byte, block), head: make([]byte, 0, HeadBytes),
 		sinks: make([]Sink, len(s.detectors)), files: make([]fileState, len(s.detectors)),
 		hits: make([]prefilter.Hit, 0, max(hitBatch, len(s.anchors)))}
+	c.pieces.tells = s.tells
 	for i := range c.sinks {
 		c.sinks[i] = Sink{detector: &s.detectors[i], keyed: keyed, at: c.offset}
 	}
@@ -77,6 +83,7 @@ func (c *Scan) Open(path string, size int64) {
 	}
 	c.meta = Meta{Path: path, Size: size}
 	c.head, c.began, c.wide = c.head[:0], false, nil
+	c.pieces.reset(c.Encoded)
 	c.restart(0)
 }
 
@@ -129,6 +136,7 @@ func (c *Scan) Hole(n int64) {
 		return
 	}
 	c.flush()
+	c.pieces.close()
 	end := c.base + int64(c.fill)
 	if c.wide != nil {
 		n /= 2
@@ -140,6 +148,7 @@ func (c *Scan) Hole(n int64) {
 // no path yet.
 func (c *Scan) Close() Result {
 	c.flush()
+	c.pieces.close()
 	for _, i := range c.opened {
 		c.guard(i, c.files[i].reader.Close)
 	}
@@ -183,6 +192,9 @@ func (c *Scan) block(last bool) {
 		cut -= waitBytes
 	}
 	c.judge(cut, end)
+	if c.Encoded != nil {
+		c.pieces.feed(c.buf[c.first:cut], c.start())
+	}
 	for _, i := range c.opened {
 		if c.files[i].awake {
 			c.deliver(i, cut)
@@ -254,6 +266,12 @@ func (c *Scan) judge(cut, end int) {
 // match tells a detector of a match.
 func (c *Scan) match(h prefilter.Hit, end int) {
 	a := c.set.anchors[h.Pattern]
+	if a.detector == encodedContent {
+		if c.Encoded != nil {
+			c.pieces.tell(a.index, c.base+int64(h.Off), c.buf[c.first:max(c.first, int(h.Off))])
+		}
+		return
+	}
 	s := &c.sinks[a.detector]
 	if s.crashed || s.vain > maxVain || s.covered > 0 && c.base+int64(h.Off) < s.covered {
 		return

@@ -18,10 +18,14 @@ type Set struct {
 	anchors   []anchor       // by the filter's patterns
 	eager     []int          // detectors that are asked at each file's beginning
 	tables    []int          // detectors of tables
+	tells     []telling      // where encoded content begins
 }
 
-// anchor says whose a pattern is.
+// anchor says whose a pattern is: a detector's, or with encodedContent an index
+// of tellings.
 type anchor struct{ detector, index int }
+
+const encodedContent = -1
 
 // NewSet compiles the anchors of the detectors. An error names the detector
 // whose anchor cannot be compiled.
@@ -43,6 +47,11 @@ func NewSet(detectors []Detector) (*Set, error) {
 	}
 	if len(exprs) == 0 {
 		return s, nil
+	}
+	s.tells = tellings()
+	for i, t := range s.tells {
+		exprs = append(exprs, t.expr)
+		s.anchors = append(s.anchors, anchor{encodedContent, i})
 	}
 	var err error
 	if s.filter, err = prefilter.Compile(exprs); err != nil {

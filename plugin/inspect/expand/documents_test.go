@@ -93,3 +93,5 @@ func cutAndSpoilt(t *testing.T, path string, data []byte) {
 func person(i int) []string {
 	return []string{fmt.Sprint(i), fmt.Sprintf("Family%d", i), fmt.Sprintf("19%02d-03-1%d", 40+i%60, i%10), fmt.Sprintf("note, with \"quotes\" %d", i)}
 }
+
+func (*found) Held() *Held { return nil }

@@ -105,6 +105,9 @@ type Visitor interface {
 	Table(path string, columns []string) Rows
 	// Skip says what could not be looked into; reason holds nothing of the content.
 	Skip(path, reason string)
+	// Held is what the last file or table was found to hold in encodings, to be
+	// visited in turn; nil: nothing. The expander closes it.
+	Held() *Held
 }
 
 // Rows takes the rows of one table.

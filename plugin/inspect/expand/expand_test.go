@@ -307,3 +307,7 @@ func (ignores) File(_ string, _ int64, r io.Reader) error {
 }
 func (ignores) Table(string, []string) Rows { return nil }
 func (ignores) Skip(string, string)         {}
+
+func (*seen) Held() *Held { return nil }
+
+func (ignores) Held() *Held { return nil }

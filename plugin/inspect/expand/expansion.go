@@ -189,10 +189,10 @@ func (x *expansion) hand(path string, size int64, r io.Reader) error {
 		x.ended = err
 	}
 	if x.ended != nil {
-		return x.ended
+		return x.held(path) // gives it back
 	}
 	err, l.err = l.err, io.ErrClosedPipe // the reader is used again
-	return err
+	return or(x.held(path), err)
 }
 
 // lent is what a visitor reads. It hides trouble: that is told by who made the reader.
@@ -230,13 +230,14 @@ func (x *expansion) table(path string, columns []string) *rows {
 	if to == nil {
 		return nil
 	}
-	return &rows{x: x, to: to}
+	return &rows{x: x, to: to, path: path}
 }
 
 // rows hands the rows of one table to the visitor.
 type rows struct {
-	x  *expansion
-	to Rows
+	x    *expansion
+	to   Rows
+	path string
 }
 
 // row says whether more rows are wanted. When the expansion has ended, x.check says why.
@@ -257,4 +258,5 @@ func (r *rows) close() {
 	r.to.Close()
 	r.x.visiting = false
 	r.x.tell()
+	_ = r.x.held(r.path) // why the expansion has ended is asked next
 }

@@ -79,3 +79,5 @@ func FuzzKindOf(f *testing.F) {
 		}
 	})
 }
+
+func (*limited) Held() *Held { return nil }
