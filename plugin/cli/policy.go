@@ -22,7 +22,7 @@ func newPolicyCommand(catalogue func() []policy.Info) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue), newExplainCommand(), newSimulateCommand())
+	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue), newExplainCommand(), newSimulateCommand(), newTestCommand())
 	return cmd
 }
 

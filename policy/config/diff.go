@@ -101,6 +101,10 @@ func (d *differ) compare(key factKey) {
 		c.Text = fmt.Sprintf("policy %s is new; it applies %s", key.policy, c.Scope)
 	case key.what == whatPolicy:
 		c.Text = fmt.Sprintf("policy %s is gone; it applied %s", key.policy, c.Scope)
+	case key.what == whatException && says:
+		c.Text = fmt.Sprintf("exception %s is new; it holds %s", key.policy, c.Scope)
+	case key.what == whatException:
+		c.Text = fmt.Sprintf("exception %s is gone; it held %s", key.policy, c.Scope)
 	case key.what == whatAction:
 		c.Text = fmt.Sprintf("%s: %s -> %s %s", key.rule, d.action(d.before, key, said), d.action(d.after, key, says), c.Scope)
 	default:
@@ -113,6 +117,12 @@ func (d *differ) compare(key factKey) {
 func (d *differ) action(m *meaning, key factKey, said bool) string {
 	if said {
 		return m.facts[key].String()
+	}
+	i := slices.IndexFunc(m.policy.Documents, func(d policy.Document) bool { return d.Name == key.policy })
+	if i >= 0 {
+		if inherited, ok := m.policy.Documents[i].Inherited[key.rule]; ok {
+			return inherited.Action.String() + " (by " + inherited.Profile + ")"
+		}
 	}
 	if info, ok := m.policy.Catalogue[key.rule]; ok {
 		return info.Default.String() + " (by default)"

@@ -12,8 +12,9 @@ import (
 
 // Facts that have words of their own.
 const (
-	whatPolicy = "policy"
-	whatAction = "action"
+	whatPolicy    = "policy"
+	whatException = "exception"
+	whatAction    = "action"
 )
 
 // compiled takes the facts from the compiled form. What cannot be compared
@@ -28,13 +29,25 @@ func (m *meaning) compiled() {
 		}
 		m.walk(d.Name, "", reflect.ValueOf(*d), reflect.TypeFor[policy.Document]())
 	}
-	p := reflect.ValueOf(*m.policy)
-	for _, f := range reflect.VisibleFields(p.Type()) {
-		if slices.Contains([]string{"Digest", "Catalogue", "Documents"}, f.Name) {
-			continue
+	for _, e := range m.policy.Exceptions.All() {
+		m.scope[e.ID] = "until " + e.ExpiresAt.UTC().Format(time.RFC3339)
+		m.facts[factKey{e.ID, "", whatException}] = fact{words: []string{"in force"}}
+		for _, p := range e.Policies {
+			m.facts[factKey{e.ID, "", "rules of " + p.Policy}] = fact{words: sorted(p.Rules), set: true}
 		}
-		m.value("all policies", lower(f.Name), p.FieldByIndex(f.Index))
+		var places []string
+		for _, f := range e.Findings {
+			places = append(places, strings.TrimSpace(f.Path+" "+f.Field))
+		}
+		m.facts[factKey{e.ID, "", "findings"}] = fact{words: sorted(places), set: true}
+		m.walk(e.ID, "", reflect.ValueOf(*e), reflect.TypeFor[policy.Exception]())
 	}
+}
+
+// sorted are words in their order, each once.
+func sorted(words []string) []string {
+	out := slices.Sorted(slices.Values(words))
+	return slices.Compact(out)
 }
 
 // words are the keys of settings where the compiled form has another name.
@@ -49,9 +62,9 @@ func words() map[string]string {
 // unsaid are fields of a document that say nothing, or that are said otherwise.
 func unsaid(t reflect.Type, field string) bool {
 	if t == reflect.TypeFor[policy.Document]() {
-		return slices.Contains([]string{"Name", "Version", "Source", "Actions", "Rules", "FileRules"}, field)
+		return slices.Contains([]string{"Name", "Version", "Source", "Actions", "Inherited", "Rules", "FileRules"}, field)
 	}
-	return field == "Source" || field == "Version"
+	return slices.Contains([]string{"ID", "Source", "Policies", "Findings"}, field)
 }
 
 func (m *meaning) walk(name, path string, v reflect.Value, t reflect.Type) {
@@ -85,11 +98,6 @@ func (m *meaning) value(name, path string, v reflect.Value) {
 	case v.Kind() == reflect.Struct:
 		m.walk(name, path, v, v.Type())
 		return
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
-		for i := range v.Len() {
-			m.walk(named(v.Index(i), name), itemPath(v.Index(i), path, i), v.Index(i), v.Type().Elem())
-		}
-		return
 	case v.Kind() == reflect.Slice:
 		if !v.IsNil() {
 			var all []string
@@ -114,27 +122,11 @@ func (m *meaning) value(name, path string, v reflect.Value) {
 	m.put(name, path, false, fmt.Sprint(v.Interface()))
 }
 
-// named is the name of what has one.
-func named(v reflect.Value, otherwise string) string {
-	if f := v.FieldByName("Name"); f.IsValid() && f.Kind() == reflect.String {
-		return f.String()
-	}
-	return otherwise
-}
-
-func itemPath(v reflect.Value, path string, i int) string {
-	if f := v.FieldByName("Name"); f.IsValid() && f.Kind() == reflect.String {
-		return strings.TrimSuffix(path, "s")
-	}
-	return fmt.Sprintf("%s[%d]", path, i+1)
-}
-
-func (m *meaning) put(name, path string, set bool, words_ ...string) {
+func (m *meaning) put(name, path string, set bool, all ...string) {
 	if word, ok := words()[path]; ok {
 		path = word
 	}
-	slices.Sort(words_)
-	m.facts[factKey{name, "", path}] = fact{words: slices.Compact(words_), set: set}
+	m.facts[factKey{name, "", path}] = fact{words: sorted(all), set: set}
 }
 
 // lower is a field's name as a key: "EnforceAfter", "enforceAfter".
@@ -143,8 +135,8 @@ func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 // written takes from a document what its own rules look for, and what else
 // they say besides their action.
 func (m *meaning) written(doc *node) {
-	name, rules := doc.get("metadata", "name"), doc.get("spec", "rules")
-	if name == nil || rules == nil || rules.kind != list {
+	name, rules, kind := doc.get("metadata", "name"), doc.get("spec", "rules"), doc.get("kind")
+	if name == nil || rules == nil || rules.kind != list || kind.text != "Policy" {
 		return
 	}
 	for _, rule := range rules.items {

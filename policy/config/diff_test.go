@@ -11,10 +11,15 @@ import (
 func TestDiff(t *testing.T) {
 	const head = "apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata: {name: clinic}\nspec:\n"
 	const rule = "apiVersion: xray.aqua.security/v1\nkind: Policy\nmetadata: {name: example}\nspec:\n  rules:\n  - name: files\n    scanner: file\n    match: {any: [\"name: *.csv\"]}\n    action: block\n"
+	const exception = "---\napiVersion: phigate.dev/v1alpha1\nkind: Exception\nmetadata: {name: EX-1}\nspec: {policies: [{name: clinic, rules: [privileged]}], selector: {namespaces: {in: [etl]}}, findings: [{path: /opt/**}], reason: r, ticket: T-1, requestedBy: a, approvedBy: [b], expiresAt: 2027-01-31T00:00:00Z}\n"
+	const policed = head + "  rules: [{id: privileged, action: block}]\n"
 	tests := map[string]struct {
 		before, after string
 		want          []string
 	}{
+		"exception_prolonged":  {policed + exception, policed + strings.Replace(strings.Replace(exception, "2027-01-31", "2027-03-31", 1), "[etl]", "[etl, lab]", 1), []string{"EX-1: expiresAt: 2027-01-31T00:00:00Z -> 2027-03-31T00:00:00Z", "EX-1: namespaces: + lab"}},
+		"exception_order":      {policed + exception, strings.TrimPrefix(exception, "---\n") + "---\n" + policed, nil},
+		"profile":              {head + "  extends: [hipaa-baseline]\n", head + "  extends: [hipaa-strict]\n  rules: [{id: run-as-root, action: warn}]\n", []string{"clinic: deleted: not said -> block", "clinic: extends: + hipaa-strict, - hipaa-baseline", "clinic: failure.undecided: not said -> block", "clinic: failure.unreadable: not said -> block", "clinic: failure.unscannable: not said -> block", "run-as-root: warn (by default) -> warn everywhere"}},
 		"action":               {head + "  rules: [{id: privileged, action: warn}]\n  selector: {namespaces: {in: [\"clinic-*\"]}}\n", head + "  selector: {namespaces: {in: [\"clinic-*\"]}}\n  rules: [{id: OCI-001, action: block}]\n", []string{"privileged: warn -> block in namespaces clinic-*"}},
 		"from_default":         {head + "  mode: enforce\n", head + "  rules: [{id: privileged, action: warn}]\n", []string{"privileged: block (by default) -> warn everywhere"}},
 		"order_and_formatting": {head + "  rules: [{id: privileged, action: warn}, {id: run-as-root, action: block}]\n  selector: {runtimes: [cri, ctr]}\n", "# a comment\n" + head + "  selector:\n    runtimes:\n    - ctr\n    - cri\n  description: x\n  rules:\n  - action: \"block\"\n    id: run-as-root\n  - {action: warn, id: privileged}\n", nil},

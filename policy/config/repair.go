@@ -22,10 +22,11 @@ func Repair(f File, catalogue []policy.Info) ([]byte, Problems, error) {
 	if len(src.problems) > 0 {
 		return nil, src.problems, nil
 	}
-	if p, _ := Compile([]File{f}, catalogue); p != nil && len(p.Documents) > 0 {
+	r := &repairer{source: src, pieces: pieces(src.lines)}
+	holds := slices.ContainsFunc(r.pieces, func(p piece) bool { return p.kind == pieceContent })
+	if p, _ := Compile([]File{f}, catalogue); p != nil && holds {
 		return Format(f)
 	}
-	r := &repairer{source: src, pieces: pieces(src.lines)}
 	readings := r.readings()
 	if len(src.problems) > 0 {
 		return nil, src.problems, nil

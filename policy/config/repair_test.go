@@ -67,6 +67,12 @@ func TestRepair(t *testing.T) {
 			flatOwn + "description: What the clinic\nmay run\nmode: audit\n",
 			"apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata:\n  name: p\nspec:\n  description: What the clinic may run\n  mode: audit\n",
 		},
+		"exception_and_test": {
+			flatOwn + "mode: enforce\n---\napiVersion: phigate.dev/v1alpha1\nkind: Exception\nmetadata:\nname: EX-1\nspec:\npolicies:\n- name: p\nrules:\n- privileged\nselector:\nnamespaces:\nin:\n- etl\nfindings:\n- path: /opt/**\nreason: Synthetic data\nticket: SEC-1\nrequestedBy: a@clinic.example\napprovedBy:\n- b@clinic.example\nexpiresAt: 2027-01-31T00:00:00Z\n" +
+				"---\napiVersion: phigate.dev/v1alpha1\nkind: PolicyTest\nmetadata:\nname: p\ncases:\n- name: refused\nsubject:\nrootfs: a\nnamespace: etl\nwant:\naction: block\nrules:\n- privileged\n- name: admitted\nsubject:\nspec: c.json\nwant:\naction: allow\n",
+			"apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata:\n  name: p\nspec:\n  mode: enforce\n---\napiVersion: phigate.dev/v1alpha1\nkind: Exception\nmetadata:\n  name: EX-1\nspec:\n  policies:\n  - name: p\n    rules:\n    - privileged\n  selector:\n    namespaces:\n      in:\n      - etl\n  findings:\n  - path: /opt/**\n  reason: Synthetic data\n  ticket: SEC-1\n  requestedBy: a@clinic.example\n  approvedBy:\n  - b@clinic.example\n  expiresAt: 2027-01-31T00:00:00Z\n" +
+				"---\napiVersion: phigate.dev/v1alpha1\nkind: PolicyTest\nmetadata:\n  name: p\ncases:\n- name: refused\n  subject:\n    rootfs: a\n    namespace: etl\n  want:\n    action: block\n    rules:\n    - privileged\n- name: admitted\n  subject:\n    spec: c.json\n  want:\n    action: allow\n",
+		},
 		"nothing_to_repair": {
 			"apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec:\n    mode: enforce\n",
 			"apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec:\n  mode: enforce\n",

@@ -29,6 +29,8 @@ const (
 func roots() map[[2]string]reflect.Type {
 	return map[[2]string]reflect.Type{
 		{ownVersion, "Policy"}:     reflect.TypeFor[ownPolicy](),
+		{ownVersion, "Exception"}:  reflect.TypeFor[ownException](),
+		{ownVersion, "PolicyTest"}: reflect.TypeFor[ownTest](),
 		{dialectVersion, "Policy"}: reflect.TypeFor[dialectPolicy](),
 	}
 }
@@ -37,10 +39,15 @@ func roots() map[[2]string]reflect.Type {
 // tells a wrong reading early; what else is wrong is the compiler's to say.
 func requiredKeys() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
-		reflect.TypeFor[ownPolicy]():     {"apiVersion", "kind", "metadata", "spec"},
-		reflect.TypeFor[ownRule]():       {"id"},
-		reflect.TypeFor[dialectPolicy](): {"apiVersion", "kind", "metadata", "spec"},
-		reflect.TypeFor[dialectRule]():   {"name", "scanner", "match", "action"},
+		reflect.TypeFor[ownPolicy]():      {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[ownRule]():        {"id"},
+		reflect.TypeFor[ownException]():   {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[exceptedPolicy](): {"name", "rules"},
+		reflect.TypeFor[ownTest]():        {"apiVersion", "kind", "metadata", "cases"},
+		reflect.TypeFor[ownCase]():        {"name", "subject", "want"},
+		reflect.TypeFor[ownWant]():        {"action"},
+		reflect.TypeFor[dialectPolicy]():  {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[dialectRule]():    {"name", "scanner", "match", "action"},
 	}
 }
 
@@ -49,7 +56,7 @@ func shapeOf(t reflect.Type) *shape { return shapeIn(t, requiredKeys()) }
 
 func shapeIn(t reflect.Type, required map[reflect.Type][]string) *shape {
 	switch {
-	case t == laterType:
+	case t == laterType, t == reflect.TypeFor[byAuthor]():
 		return nil
 	case t == reflect.TypeFor[entry]():
 		return &shape{form: formPair}
