@@ -77,6 +77,9 @@ func (p *policyTest) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if p.files, err = p.scanner(); err != nil {
+		return err
+	}
 	var results []policytest.Result
 	for _, set := range sets {
 		some, err := p.set(ctx, set)
@@ -152,12 +155,16 @@ func (p *policyTest) judge(ctx context.Context, inForce *policy.Policy, dir stri
 	return policy.Decide(inForce, r.subject, report), nil
 }
 
-// beside is a path as it is meant from a folder; nothing stays nothing.
+// beside is a path as it is meant from a folder, and nothing that could be taken
+// for an image in a registry; nothing stays nothing.
 func beside(dir, path string) string {
-	if path == "" || filepath.IsAbs(path) {
+	switch {
+	case path == "" || filepath.IsAbs(path):
 		return path
+	case filepath.IsAbs(dir):
+		return filepath.Join(dir, path)
 	}
-	return filepath.Join(dir, path)
+	return "./" + filepath.Join(dir, path)
 }
 
 // testSets are the paths that belong together: all files, and each folder.

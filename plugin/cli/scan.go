@@ -69,6 +69,7 @@ type scan struct {
 	isShallow  bool // --no-expand
 	workers    int
 	version    string
+	files      *inspect.Scanner // nil: made when it is needed
 	out, err   io.Writer
 }
 
@@ -212,15 +213,16 @@ func unselected(p *policy.Policy, s *policy.Subject) []string {
 	return notes
 }
 
-// read gathers the facts of all layers, each once.
-func (s *scan) read(ctx context.Context, t *target.Target, store *cache.Store) error {
+// scanner reads files with all detectors, and makes fingerprints by a key that
+// nobody keeps.
+func (s *scan) scanner() (*inspect.Scanner, error) {
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("making a key for fingerprints: %w", err)
+		return nil, fmt.Errorf("making a key for fingerprints: %w", err)
 	}
 	detectors, err := detect.NewSet(catalogue.All())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	scanner := &inspect.Scanner{Detectors: detectors, Workers: s.workers, Keyed: func(identity []byte) (out [16]byte) {
 		h := hmac.New(sha256.New, secret)
@@ -231,6 +233,18 @@ func (s *scan) read(ctx context.Context, t *target.Target, store *cache.Store) e
 	if !s.isShallow {
 		scanner.Expand = expand.Defaults()
 		scanner.Expand.Spool = os.TempDir()
+	}
+	return scanner, nil
+}
+
+// read gathers the facts of all layers, each once.
+func (s *scan) read(ctx context.Context, t *target.Target, store *cache.Store) error {
+	scanner := s.files
+	if scanner == nil {
+		var err error
+		if scanner, err = s.scanner(); err != nil {
+			return err
+		}
 	}
 	show := newProgress(s.err, s.isQuiet, t)
 	defer show.end()

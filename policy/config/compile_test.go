@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
 	"runtime"
 	"strings"
 	"testing"
@@ -195,19 +196,21 @@ func TestCompileSeveralFiles(t *testing.T) {
 	}
 }
 
-// TestDeployedPolicies compiles what deploy/policies holds.
+// TestDeployedPolicies compiles what deploy/policies and deploy/examples hold,
+// each folder as one policy.
 func TestDeployedPolicies(t *testing.T) {
-	var files []File
-	for _, name := range []string{"clinic.yaml", "example.yaml"} {
-		data, err := os.ReadFile("../../deploy/policies/" + name)
+	folders := map[string][]File{}
+	for _, name := range deployed(t) {
+		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, File{Name: name, Data: data})
+		folders[path.Dir(name)] = append(folders[path.Dir(name)], File{Name: name, Data: data})
 	}
-	p, problems := Compile(files, catalogue())
-	if p == nil || len(p.Documents) != 3 {
-		t.Fatalf("compiling: %v", problems)
+	for folder, files := range folders {
+		if p, problems := Compile(files, wholeCatalogue()); p == nil || len(p.Documents) == 0 {
+			t.Errorf("compiling %s: %v", folder, problems)
+		}
 	}
 }
 

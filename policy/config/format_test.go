@@ -3,10 +3,15 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/phigate/phigate/policy"
+	detectors "github.com/phigate/phigate/policy/detect/catalogue"
+	"github.com/phigate/phigate/policy/rules"
 )
 
 func TestFormat(t *testing.T) {
@@ -69,17 +74,26 @@ func TestFormatDeployed(t *testing.T) {
 // deployed are the policy files that the repository ships.
 func deployed(t testing.TB) []string {
 	var names []string
-	for _, pattern := range []string{"../../deploy/policies/*.yaml", "../../deploy/examples/*/*.yaml"} {
+	for _, pattern := range []string{"../../deploy/policies/*.yaml", "../../deploy/examples/*/*.yaml", "../../deploy/examples/*/*/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, found...)
 	}
-	if len(names) < 2 {
+	if len(names) < 9 {
 		t.Fatal("no policies are deployed")
 	}
 	return names
+}
+
+// wholeCatalogue is what the commands compile with.
+func wholeCatalogue() []policy.Info {
+	infos := slices.Clone(detectors.Infos())
+	for _, r := range rules.All() {
+		infos = append(infos, r.Info)
+	}
+	return infos
 }
 
 // FuzzFormat: what is formatted means the same, and formatting it again

@@ -10,8 +10,8 @@ import (
 // FuzzCompile: no panic, a policy or a problem, and each problem is bounded
 // and of one line.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"clinic.yaml", "example.yaml"} {
-		data, err := os.ReadFile("../../deploy/policies/" + name)
+	for _, name := range deployed(f) {
+		data, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func TestRepairDeployed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, problems, err := Repair(File{Name: name, Data: []byte(flatten(string(data)))}, catalogue())
+		got, problems, err := Repair(File{Name: name, Data: []byte(flatten(string(data)))}, wholeCatalogue())
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%s: %v %v", name, err, problems)
 			continue

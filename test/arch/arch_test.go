@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 		"handover_knows_nri":    {"plugin/handover/x.go", imports("plugin/nri"), "plugin/handover imports plugin/nri: doors"},
 		"hook_knows_hook":       {"hooks/wrap/x.go", imports("hooks/oci"), "hooks/wrap imports hooks/oci: doors"},
 		"log_decides":           {"plugin/audit/x.go", imports("plugin/engine"), "plugin/audit imports plugin/engine: what writes decisions down"},
-		"simulation_reads":      {"plugin/simulate/x.go", imports("plugin/cache"), "plugin/simulate imports plugin/cache: explaining and simulating"},
+		"simulation_reads":      {"plugin/simulate/x.go", imports("plugin/cache"), "plugin/simulate imports plugin/cache: explaining, simulating and testing"},
 		"install_asks":          {"plugin/install/x.go", imports("plugin/ask"), "plugin/install imports plugin/ask: installing reads and writes files"},
 		"doctor_is_no_daemon":   {"plugin/doctor/x.go", imports("plugin/engine"), "plugin/doctor imports plugin/engine: the doctor looks at a node from outside"},
 		"code_knows_tests":      {"plugin/cli/x.go", imports("test/images"), "plugin/cli imports test/images: mains and tests"},

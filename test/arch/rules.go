@@ -52,8 +52,8 @@ func rules() []rule {
 			only: []string{"policy/...", "plugin/rootfs/...", "plugin/cache/...", "plugin/inspect/...", "plugin/containerd/...", "plugin/prescan/..."},
 			why:  "scanning goes on without a door, an engine or a log"},
 
-		{of: []string{"plugin/explain/...", "plugin/simulate/..."}, about: own(), only: []string{"policy", "plugin/explain"},
-			why: "explaining and simulating judge by policy.Decide what others found and recorded: they read nothing themselves"},
+		{of: []string{"plugin/explain/...", "plugin/simulate/...", "plugin/policytest/..."}, about: own(), only: []string{"policy", "policy/config", "plugin/explain"},
+			why: "explaining, simulating and testing judge by policy.Decide what others found and recorded: they read nothing themselves"},
 		{of: []string{"plugin/bypass/..."}, about: own(), only: []string{"policy", "plugin/containerd"},
 			why: "the watch for bypasses judges nothing: it compares what runs with what was decided"},
 		{of: []string{"plugin/install/..."}, about: own(), only: []string{"plugin/conf", "plugin/install/..."},

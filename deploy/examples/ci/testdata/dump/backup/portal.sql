@@ -1,0 +1,1 @@
+CREATE TABLE appointment (id INT);
