@@ -9,10 +9,11 @@ import (
 )
 
 // A set in bytes, numbers big-endian: "ppl" and the version; how many records
-// had no key (8 bytes); 'e' or 'h'; the body; a CRC-32 of all before it.
+// had no key (8 bytes); 'e' or 'l'; the body; a CRC-32 of all before it.
 // The body of 'e' is the number of keys (4 bytes), the keys in the order of
 // compare, the number of groups (4), and the groups in order, each the places
-// of its keys. The body of 'h' is the registers of the sketches.
+// of its keys. The body of 'l' is the registers of the sketches; that
+// of 'h', which was written once, has the first four of them.
 const (
 	header   = "ppl\x01"
 	keyBytes = 13 // kind with the mark for alone, scope, sum
@@ -27,7 +28,7 @@ func (s *Set) MarshalBinary() ([]byte, error) {
 	out := append([]byte{}, header...)
 	out = binary.BigEndian.AppendUint64(out, uint64(s.anonymous))
 	if s.sketch != nil {
-		out = append(out, 'h')
+		out = append(out, 'l')
 		for i := range s.sketch {
 			out = append(out, s.sketch[i][:]...)
 		}
@@ -96,9 +97,12 @@ func (s *Set) UnmarshalBinary(data []byte) error {
 	switch mode {
 	case 'e':
 		ok = read.exact.parse(body)
+	case 'l':
+		read.sketch = new(sketches)
+		ok = read.sketch.parse(body, sketchKinds)
 	case 'h':
 		read.sketch = new(sketches)
-		ok = read.sketch.parse(body)
+		ok = read.sketch.parse(body, beside)
 	}
 	if !ok || unknown > maxAnonymous {
 		return errDamaged
@@ -107,11 +111,11 @@ func (s *Set) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-func (s *sketches) parse(body []byte) bool {
-	if len(body) != len(s)*registers {
+func (s *sketches) parse(body []byte, n int) bool {
+	if len(body) != n*registers {
 		return false
 	}
-	for i := range s {
+	for i := range n {
 		body = body[copy(s[i][:], body):]
 		if slices.Max(s[i][:]) > ranks+1 {
 			return false

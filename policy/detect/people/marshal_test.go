@@ -113,7 +113,8 @@ func TestUnmarshalHostile(t *testing.T) {
 		{"two_ssns_of_one_person", false, slices.Concat([]byte("e"), number(2),
 			key(Key{Kind: SSN, Sum: 1}, true), key(Key{Kind: SSN, Sum: 2}, true), number(1), places(0, 1, none, none))},
 		{"short_sketch", false, []byte("h\x00\x00")},
-		{"sketch", true, append([]byte("h"), make([]byte, 4*registers)...)},
+		{"sketch", true, append([]byte("l"), make([]byte, sketchKinds*registers)...)},
+		{"sketch_of_old", true, append([]byte("h"), make([]byte, beside*registers)...)},
 		{"register_too_large", false, append(append([]byte("h"), make([]byte, 4*registers-1)...), ranks+2)},
 		{"keys_that_collide", false, slices.Concat([]byte("e"), number(5000), colliding(5000), number(0))},
 	} {

@@ -76,15 +76,40 @@ func tau(x float64) float64 {
 // person. When it is a constant or a family's, there are more SSNs, names with
 // birth dates, or names than people, and these are believed; MRNs and member
 // numbers are not, of which one person has several.
-type sketches [4]sketch
+//
+// A person for whom an MRN of no known assigner stands in one file, and an MRN of
+// a known one or no MRN in another, is counted twice. Their birth dates and names tell how many
+// these are: as many as were seen beside keys of more than one sort.
+type sketches [sketchKinds]sketch
 
-// The places in sketches.
+// The places in sketches. From beside on: the names with birth dates that were
+// seen in records for which a key of a sort stands.
 const (
 	persons = iota
 	ssns
 	births
 	names
+	beside
+	sketchKinds = beside + sorts
 )
+
+// The sorts of keys that stand for persons.
+const (
+	unassigned = iota // an MRN of no known assigner
+	assigned          // an MRN with one
+	numberless        // no MRN
+	sorts
+)
+
+func sortOf(k Key) int {
+	switch {
+	case k.Kind != MRN:
+		return numberless
+	case k.Scope == 0:
+		return unassigned
+	}
+	return assigned
+}
 
 // preference is the order in which a key stands for its person. A member
 // number is often its family's.
@@ -96,6 +121,7 @@ func (s *sketches) record(keys []Key) {
 		for _, k := range keys {
 			if k.Kind == kind {
 				s[persons].add(k.hash())
+				s.link(sortOf(k), keys...)
 				s.also(keys...)
 				return
 			}
@@ -117,6 +143,15 @@ func (s *sketches) also(keys ...Key) {
 	}
 }
 
+// link notes the names with birth dates beside a key of a sort.
+func (s *sketches) link(sort int, keys ...Key) {
+	for _, k := range keys {
+		if k.Kind == NameBirth {
+			s[beside+sort].add(k.hash())
+		}
+	}
+}
+
 // people takes all that an exact set knows.
 func (s *sketches) people(r *records) {
 	c := count(r)
@@ -125,6 +160,9 @@ func (s *sketches) people(r *records) {
 			for _, k := range keys {
 				if n > 0 && r.keys[k].kind == kind {
 					s[persons].add(r.keyHash(k))
+					for _, o := range keys {
+						s.link(sortOf(r.key(k)), r.key(o))
+					}
 					n--
 				}
 			}
@@ -145,8 +183,23 @@ func (s *sketches) merge(o *sketches) {
 	}
 }
 
+// twice estimates how many people are counted more than once: each is once in
+// the union of those beside keys of any sort.
+func (s *sketches) twice() float64 {
+	sum, all := 0.0, sketch{}
+	for i := beside; i < sketchKinds; i++ {
+		sum += s[i].estimate()
+		all.merge(&s[i])
+	}
+	return max(0, sum-all.estimate())
+}
+
 func (s *sketches) estimate() float64 {
 	n := s[persons].estimate()
+	// What only chance finds is not believed, nor that nearly all are the same.
+	if twice := s.twice(); twice > n*spread {
+		n = max(n-twice, n/sorts)
+	}
 	most := n * (1 + spread) // what only chance adds is not believed
 	for i := ssns; i <= names; i++ {
 		if other := s[i].estimate(); other > most {

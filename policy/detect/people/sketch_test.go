@@ -124,3 +124,40 @@ func near(t *testing.T, s Set, people int) {
 		t.Errorf("%d people are said to be %d to %d", people, e.Low, e.High)
 	}
 }
+
+// TestPeopleOfTwoFiles: more people than an exact set holds, each in two files that
+// number them differently, are counted once; different people twice.
+func TestPeopleOfTwoFiles(t *testing.T) {
+	const n = 110_000
+	date := func(i int) Key { return dated(i, i%30_000) }
+	bad := dated(-1, -1)
+	for _, c := range []struct {
+		name     string
+		one, two func(i int) []Key
+		want     int
+	}{
+		{"with_and_without_an_assigner", func(i int) []Key { return []Key{mrn(0, i), date(i)} }, func(i int) []Key { return []Key{mrn(1, i), date(i)} }, n},
+		{"with_and_without_an_mrn", func(i int) []Key { return []Key{mrn(1, i), date(i)} }, func(i int) []Key { return []Key{ssn(i), date(i)} }, n},
+		{"half_of_them", func(i int) []Key { return []Key{mrn(0, i), date(i)} }, func(i int) []Key { return []Key{mrn(1, i), date(i + n/2)} }, n + n/2},
+		{"different_people", func(i int) []Key { return []Key{mrn(0, i), date(i)} }, func(i int) []Key { return []Key{mrn(1, i), date(i + n)} }, 2 * n},
+		{"one_birth_date_for_all", func(i int) []Key { return []Key{mrn(0, i), bad} }, func(i int) []Key { return []Key{mrn(1, i), bad} }, 2 * n},
+		{"visits_without_names", func(i int) []Key { return []Key{mrn(1, i), date(i)} }, func(i int) []Key { return []Key{mrn(1, i)} }, n},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var whole Set
+			files := make([]Set, 2)
+			for i := range n {
+				files[0].Add(c.one(i)...)
+				files[1].Add(c.two(i)...)
+				whole.Add(c.one(i)...)
+				whole.Add(c.two(i)...)
+			}
+			files[0].Merge(&files[1])
+			for name, s := range map[string]*Set{"two files": &files[0], "one file": &whole} {
+				if got := s.Estimate(); got.Point < c.want*95/100 || got.Point > c.want*105/100 {
+					t.Errorf("%s: %d to %d people, point %d, want %d", name, got.Low, got.High, got.Point, c.want)
+				}
+			}
+		})
+	}
+}
