@@ -92,6 +92,7 @@ func (r *reader) content() error {
 	if err != nil {
 		return err
 	}
+	kind := expand.None
 	r.file.Hole(start)
 	for first := true; start < r.job.size; first = false {
 		for off := start; off < end; {
@@ -101,7 +102,8 @@ func (r *reader) content() error {
 				return err
 			}
 			if first && off == 0 {
-				if kind := r.kind(space); kind != expand.None {
+				kind = r.kind(space)
+				if kind != expand.None && (!kind.Raw() || r.job.file.Forward()) {
 					return r.container(kind, space)
 				}
 			}
@@ -114,6 +116,9 @@ func (r *reader) content() error {
 			return err
 		}
 		r.file.Hole(start - from)
+	}
+	if kind != expand.None { // its bytes were worth a look, too
+		return r.container(kind, nil)
 	}
 	return nil
 }

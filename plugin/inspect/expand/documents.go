@@ -21,6 +21,8 @@ const (
 	TapeBackup
 	ORC
 	Globals
+	SQLiteWAL
+	SQLiteJournal
 )
 
 // documents are the formats of databases and documents. Those without open are
@@ -28,6 +30,8 @@ const (
 func documents() []format {
 	return []format{
 		{kind: SQLite, name: "SQLite database", raw: true, random: true, magic: begins(sqliteMagic), open: openSQLiteFile},
+		{kind: SQLiteWAL, name: "SQLite write-ahead log", raw: true, random: true, magic: begins(walMagicLE, walMagicBE), open: openWAL},
+		{kind: SQLiteJournal, name: "SQLite rollback journal", raw: true, random: true, magic: begins("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")},
 		{kind: PgDump, name: "PostgreSQL dump", magic: begins(pgMagic), open: openPgDump},
 		{kind: Parquet, name: "Parquet file", random: true, magic: begins(parquetMagic, "PARE"), open: openParquet},
 		{kind: Office, name: "document", random: true, magic: isOffice, open: openDocument, forward: scanZip},

@@ -65,7 +65,8 @@ func (k Kind) String() string {
 	return "file"
 }
 
-// Raw says that the bytes are worth scanning as they are, too.
+// Raw says that the bytes are worth scanning as they are, too. [Expander.Expand]
+// leaves that to its caller, [Expander.Stream] does it.
 func (k Kind) Raw() bool {
 	f := known.of(k)
 	return f != nil && f.raw

@@ -87,6 +87,11 @@ func inWords(name string, err error) string {
 // openStream opens a container that can be read forward only.
 func (x *expansion) openStream(kind Kind, path string, r io.Reader, size int64) error {
 	f := x.formats.of(kind)
+	if f != nil && f.open == nil && f.raw {
+		if err := x.hand(path, size, r); err != nil {
+			return err
+		}
+	}
 	if f == nil || f.open == nil || !f.random && !f.raw {
 		return x.open(kind, path, input{Reader: r, Size: size})
 	}
