@@ -61,6 +61,25 @@ type ScanStatus struct {
 type LogStatus struct {
 	Last  time.Time `json:"last,omitzero"`
 	Error string    `json:"error,omitempty"` // why nothing can be recorded, and all is refused
+	ID    string    `json:"id,omitempty"`    // of the log: the origin of its checkpoints
+	Seq   uint64    `json:"seq"`             // of the last durable record
+	// Bytes is the size of the segments on the node.
+	Bytes      int64     `json:"bytes"`
+	Checkpoint uint64    `json:"checkpoint"` // records that the newest checkpoint covers
+	Signed     time.Time `json:"signed,omitzero"`
+	// Enrolled says that the first key of the macs is with the auditor and not on
+	// the node.
+	Enrolled bool           `json:"enrolled"`
+	Outlets  []OutletStatus `json:"outlets,omitempty"`
+}
+
+// OutletStatus says how far checkpoints have come to one place off the node.
+type OutletStatus struct {
+	Name  string    `json:"name"`
+	Size  uint64    `json:"size"` // records that the last checkpoint there covers
+	Time  time.Time `json:"time,omitzero"`
+	Error string    `json:"error,omitempty"`
+	Alarm bool      `json:"alarm,omitempty"` // a witness contradicts the log
 }
 
 // BypassStatus says what ran, since phigated started, without having passed a gate.

@@ -84,10 +84,10 @@ func ParseCheckpoint(text string) (c Checkpoint, origin string, err error) {
 	return c, lines[0], nil
 }
 
-// saveCheckpoint replaces the file in one step. It is not synced: it is a copy
-// for those who read the log here, and a witness does not believe it.
-func (l *Log) saveCheckpoint(c Checkpoint) error {
-	temp := checkpointName + ".new"
+// saveNote replaces a file in one step. It is not synced, since every sync here
+// delays verdicts: it is a copy for those who read the log here.
+func (l *Log) saveNote(name string, signed []byte) error {
+	temp := name + ".new"
 	if err := l.disk.remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("writing checkpoint: %w", err)
 	}
@@ -95,9 +95,9 @@ func (l *Log) saveCheckpoint(c Checkpoint) error {
 	if err != nil {
 		return fmt.Errorf("writing checkpoint: %w", err)
 	}
-	_, err = f.WriteAt(c.Note, 0)
+	_, err = f.WriteAt(signed, 0)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = l.disk.rename(temp, checkpointName)
+		err = l.disk.rename(temp, name)
 	}
 	if err != nil {
 		return fmt.Errorf("writing checkpoint: %w", err)

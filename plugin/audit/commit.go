@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
 	"github.com/phigate/phigate/policy"
@@ -35,10 +36,12 @@ func (l *Log) commitLoop() {
 // commit answers a batch's callers, and then notes where the log ends now.
 func (l *Log) commit(batch []*entry) {
 	err := l.write(l.frame(batch))
+	before := l.tree.size
+	l.added = l.added[:0]
 	l.finish(batch, err)
 	switch {
 	case err == nil:
-		if err := l.writeHead(""); err != nil {
+		if err := errors.Join(l.writeHead(""), l.hashes.put(before, l.added)); err != nil {
 			l.log.Warn("decision log: noting where it ends", "error", err)
 		}
 	case l.err != nil: // set by this goroutine alone
@@ -160,7 +163,7 @@ func (l *Log) finish(batch []*entry, err error) {
 	}
 	for _, e := range batch {
 		l.index.add(e.seq, l.durable.size)
-		l.tree.add(e.leaf, nil)
+		l.tree.add(e.leaf, func(h tlog.Hash) { l.added = append(l.added, h[:]...) })
 		l.durable.seq = e.seq
 		l.durable.size += int64(e.size)
 		l.answer(e, nil)

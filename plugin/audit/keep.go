@@ -18,23 +18,25 @@ const checkpointLeaves = 1000
 // checkpoints.
 func (l *Log) keep() {
 	defer close(l.kept)
+	l.measure()
+	l.checkHashes()
 	every := time.Second
 	if l.options.Checkpoint > 0 {
 		every = l.options.Checkpoint
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var signed, last uint64
+	var last uint64
 	grown := time.Now() // by the monotonic clock: the records' own may have been set back
 	for {
 		select {
 		case <-l.stop:
 			<-l.done
-			l.keepUp(&signed)
+			l.keepUp()
 			return
 		case <-tick.C:
 		}
-		l.keepUp(&signed)
+		l.keepUp()
 		if seq := l.Seq(); seq != last {
 			last, grown = seq, time.Now()
 		}
@@ -45,20 +47,22 @@ func (l *Log) keep() {
 }
 
 // keepUp makes head durable and signs a checkpoint, where something has come.
-func (l *Log) keepUp(signed *uint64) {
+func (l *Log) keepUp() {
 	if err := l.head.sync(); err != nil {
 		l.log.Warn("decision log: noting where it ends", "error", err)
 	}
 	l.mu.Lock()
 	t, dead := l.tree.clone(), l.err != nil
 	l.mu.Unlock()
-	if l.options.Checkpoint == 0 || t.size == *signed || dead {
+	if l.options.Checkpoint == 0 || t.size == l.signed.Size || dead {
 		return
 	}
 	c, err := l.sign(t, l.now())
 	if err == nil {
-		*signed = t.size
-		err = l.saveCheckpoint(c)
+		l.mu.Lock()
+		l.signed = c
+		l.mu.Unlock()
+		err = l.saveNote(checkpointName, c.Note)
 	}
 	if err != nil {
 		l.log.Error("decision log: no checkpoint", "error", err)

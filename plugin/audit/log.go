@@ -50,6 +50,7 @@ type Log struct {
 	disk    disk
 	lock    *os.File
 	head    *headFile
+	hashes  *hashes
 	// segmentSize bounds a segment, in bytes.
 	segmentSize int64
 	// patience is how long Close waits for a disk that hangs.
@@ -59,8 +60,9 @@ type Log struct {
 	epoch uint64 // of the next batch
 	key   Key    // of the next batch
 	buf   []byte
-	full  bool // the reserve is gone, and nobody knows yet whether there is room again
-	cut   bool // what followed the durable end is off the file
+	added []byte // hashes that the batch has completed
+	full  bool   // the reserve is gone, and nobody knows yet whether there is room again
+	cut   bool   // what followed the durable end is off the file
 
 	// Written by the committer alone, and read by others with mu held.
 	file    file
@@ -77,6 +79,9 @@ type Log struct {
 	outage      int       // records that no disk space was there for
 	err         error     // final: nothing is written any more
 	closed      bool
+	older       int64         // bytes of the segments before the last
+	enrolled    bool          // the first key is not on the node
+	signed      Checkpoint    // the newest
 	grown       chan struct{} // closed when durable grows
 
 	wake chan struct{} // holds one token when there is work
@@ -223,6 +228,9 @@ func (l *Log) closeFiles() error {
 	}
 	if l.head != nil {
 		errs = append(errs, l.head.file.Close())
+	}
+	if l.hashes != nil {
+		errs = append(errs, l.hashes.file.Close())
 	}
 	if l.lock != nil {
 		errs = append(errs, l.lock.Close())

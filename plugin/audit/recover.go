@@ -35,6 +35,9 @@ func (l *Log) recover() (tell []*policy.Decision, err error) {
 	if l.head, h, err = openHead(l.disk); err != nil {
 		return nil, err
 	}
+	if l.hashes, err = openHashes(l.disk); err != nil {
+		return nil, err
+	}
 	names, err := l.disk.names()
 	if err != nil {
 		return nil, fmt.Errorf("reading decision log's folder: %w", err)
@@ -225,16 +228,18 @@ func (l *Log) beginAnew(damage *DamageError) ([]*policy.Decision, error) {
 	}
 	for _, name := range names {
 		_, isSegment := segmentFirst(name)
-		if !isSegment && !slices.Contains([]string{signerName, verifierName, ownKeyName, checkpointName, hashesName}, name) {
+		if !isSegment && !slices.Contains([]string{signerName, verifierName, ownKeyName, checkpointName, witnessedName, hashesName}, name) {
 			continue
 		}
-		side, err := l.freeName(name, ".damaged")
-		if err != nil {
-			return nil, err
-		}
-		if err := l.disk.rename(name, side); err != nil {
+		if err := l.moveAside(name, ".damaged"); err != nil {
 			return nil, fmt.Errorf("moving a damaged log aside: %w", err)
 		}
+	}
+	if err := l.hashes.file.Close(); err != nil {
+		return nil, err
+	}
+	if l.hashes, err = openHashes(l.disk); err != nil {
+		return nil, err
 	}
 	if l.identity, err = loadIdentity(l.disk); err != nil {
 		return nil, err

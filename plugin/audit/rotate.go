@@ -66,6 +66,7 @@ func (l *Log) rotate() error {
 	l.mu.Lock()
 	old := l.file
 	l.file, l.segment, l.index = f, first, index{}
+	l.older += l.durable.size
 	l.durable.size = blockSize
 	l.mu.Unlock()
 	if err := old.Close(); err != nil { // what it holds is durable

@@ -210,8 +210,10 @@ func (v *verification) readCheckpoints() error {
 		}
 	}
 	notes := v.options.Checkpoints
-	if data, err := fs.ReadFile(v.fsys, checkpointName); err == nil {
-		notes = append(slices.Clone(notes), NamedNote{From: filepath.Join(v.dir, checkpointName), Note: data})
+	for _, name := range []string{checkpointName, witnessedName} {
+		if data, err := fs.ReadFile(v.fsys, name); err == nil {
+			notes = append(slices.Clone(notes), NamedNote{From: filepath.Join(v.dir, name), Note: data})
+		}
 	}
 	if verifier == "" {
 		if len(notes) > 0 {

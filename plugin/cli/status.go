@@ -121,9 +121,12 @@ func statusText(w io.Writer, s nodeStatus, now time.Time) error {
 		row("log", "FAILING: %s; nothing can be recorded, so all is refused", s.Log.Error)
 	case s.Log.Last.IsZero():
 		row("log", "empty")
-	default:
+	case s.Log.ID == "":
 		row("log", "last decision %s ago", since(s.Log.Last, now))
+	default:
+		row("log", "%d decisions, the last %s ago, %d MiB", s.Log.Seq, since(s.Log.Last, now), s.Log.Bytes>>20)
 	}
+	logRows(row, s.Log, now)
 	bypassRows(row, s.Bypass, now)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -189,3 +192,27 @@ func orUnknown(s string) string {
 
 // since is the time that has passed, to the second.
 func since(t, now time.Time) time.Duration { return max(now.Sub(t), 0).Round(time.Second) }
+
+// logRows says who else knows what the log holds. A phigated that is older says
+// nothing of it.
+func logRows(row func(name, format string, args ...any), l ask.LogStatus, now time.Time) {
+	if l.ID == "" {
+		return
+	}
+	if !l.Enrolled {
+		row("", "NOT ENROLLED: the first key of the log is on this node; see: phigate audit enrol --help")
+	}
+	if !l.Signed.IsZero() {
+		row("", "checkpoint of %d, %s ago", l.Checkpoint, since(l.Signed, now))
+	}
+	for _, o := range l.Outlets {
+		switch {
+		case o.Alarm:
+			row("", "ALARM: %s: %s", o.Name, o.Error)
+		case o.Error != "":
+			row("", "%s: FAILING: %s", o.Name, o.Error)
+		case o.Size > 0:
+			row("", "%s: has %d, %s ago", o.Name, o.Size, since(o.Time, now))
+		}
+	}
+}

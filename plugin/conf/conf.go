@@ -26,7 +26,8 @@ type Config struct {
 	Journal    string   `json:"journal"`  // journald's native socket; "" sends nothing
 	// OnUnjudged is what happens to a container that runs and that no gate has
 	// judged: it is recorded ("audit"), or also killed ("kill").
-	OnUnjudged string `json:"onUnjudged"`
+	OnUnjudged string   `json:"onUnjudged"`
+	Audit      AuditLog `json:"audit"`
 }
 
 // NRI is how phigated registers with the runtime.
@@ -46,6 +47,7 @@ func Default() Config {
 		Policies:   []string{VendorPolicies, "/etc/phigate/policies.d"},
 		Journal:    "/run/systemd/journal/socket",
 		OnUnjudged: Audit,
+		Audit:      AuditLog{RetentionDays: defaultRetention},
 	}
 }
 
@@ -114,7 +116,7 @@ func (c Config) check(path string) error {
 	if c.NRI.Name == "" {
 		errs = append(errs, fmt.Errorf("%s: nri.name is empty", path))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Audit.check(path))...)
 }
 
 // Log is the folder of the decision log. An earlier version kept it in one file

@@ -24,6 +24,7 @@ onUnjudged: kill
 	want := Config{
 		Containerd: "/srv/c.sock", NRI: NRI{Socket: "/srv/nri.sock", Name: "gate", Index: "42"},
 		StateDir: "/srv/state", Socket: "/srv/p.sock", Policies: []string{"/srv/a.yaml", "/srv/b.d"}, OnUnjudged: "kill",
+		Audit: AuditLog{RetentionDays: 2192},
 	}
 	got, err := Load(write(t, all))
 	if err != nil {
@@ -53,6 +54,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"index", "nri: {index: \"9\"}\n", "nri.index must be two digits"},
 		{"name", "nri: {name: \"\"}\n", "nri.name is empty"},
 		{"journal", "journal: socket\n", "journal must be an absolute path or empty"},
+		{"witness_url", "audit: {witnesses: [{url: witness, key: a+b+c}]}\n", "must be an http or https URL"},
+		{"witness_key", "audit: {witnesses: [{url: 'https://w', key: abc}]}\n", "must be a verifier key"},
+		{"archive", "audit: {archive: there}\n", "audit.archive must be an absolute path"},
+		{"archive_command", "audit: {archiveCommand: [cp]}\n", "must begin with an absolute path"},
+		{"retention", "audit: {retentionDays: -1}\n", "must not be negative"},
 		{"unjudged", "onUnjudged: block\n", `onUnjudged must be audit or kill, and is "block"`},
 		{"too_large", strings.Repeat("#\n", maxSize), "not a file of at most"},
 	}

@@ -54,16 +54,17 @@ type Daemon struct {
 	Version string
 	Log     *slog.Logger
 
-	began    time.Time
-	recorder *recorder
-	store    *cache.Store
-	client   *containerd.Client
-	scanner  *prescan.Scanner
-	engine   *engine.Engine
-	policies *policies
-	door     *nri.Door
-	handover *handover.Door
-	bypass   *bypass.Watcher
+	began     time.Time
+	recorder  *recorder
+	publisher *publisher
+	store     *cache.Store
+	client    *containerd.Client
+	scanner   *prescan.Scanner
+	engine    *engine.Engine
+	policies  *policies
+	door      *nri.Door
+	handover  *handover.Door
+	bypass    *bypass.Watcher
 }
 
 // Run is the daemon's life. It returns when ctx ends, or with an error when it
@@ -85,6 +86,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	var wg sync.WaitGroup
 	wg.Go(server.ServeGate(ctx, gate, d.handover.Judge, d.Log))
 	wg.Go(func() { d.spool().watch(ctx) })
+	wg.Go(func() { d.publisher.run(ctx) })
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.bypass.Run(ctx) })
@@ -127,6 +129,10 @@ func (d *Daemon) open() error {
 	if d.recorder, err = openRecorder(d.Config.Log(), d.Log); err != nil {
 		return err
 	}
+	if d.publisher, err = newPublisher(d.Config.Audit, d.Config.Journal, d.recorder, d.Log); err != nil {
+		return err
+	}
+	d.recorder.publish.Store(d.publisher)
 	key, err := loadKey(d.Config.FingerprintKey())
 	if err != nil {
 		return err
@@ -224,7 +230,7 @@ func (d *Daemon) status() ask.Status {
 		Runtime: ask.RuntimeStatus{Connected: door.Connected, Name: door.Runtime, Gate: door.Gate, Since: door.Since, Error: door.Error},
 		Policy:  d.policies.status(),
 		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting, Error: d.scanner.Trouble()},
-		Log:     ask.LogStatus{Last: d.recorder.Last(), Error: d.recorder.failure()},
+		Log:     d.recorder.status(),
 		Bypass:  bypassStatus(d.bypass.State()),
 	}
 }

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/policy"
 )
@@ -14,8 +18,9 @@ import (
 // recorder is the decision log, opened again after a failure that ended it. In
 // between nothing can be recorded, and so nothing is admitted.
 type recorder struct {
-	path string
-	slog *slog.Logger
+	path    string
+	slog    *slog.Logger
+	publish atomic.Pointer[publisher]
 
 	mu     sync.Mutex
 	log    *audit.Log
@@ -27,11 +32,13 @@ type recorder struct {
 const reopenEvery = 2 * time.Second
 
 func openRecorder(path string, log *slog.Logger) (*recorder, error) {
-	l, err := audit.Open(path, logOptions(log))
+	r := &recorder{path: path, slog: log}
+	l, err := audit.Open(path, r.options())
 	if err != nil {
 		return nil, fmt.Errorf("opening the decision log: %w", err)
 	}
-	return &recorder{path: path, slog: log, log: l}, nil
+	r.log = l
+	return r, nil
 }
 
 // The log is never silent for longer, and a checkpoint is never older while
@@ -41,8 +48,17 @@ const (
 	checkpointEvery = time.Second
 )
 
-func logOptions(log *slog.Logger) audit.Options {
-	return audit.Options{Log: log, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery}
+func (r *recorder) options() audit.Options {
+	return audit.Options{Log: r.slog, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery, Publish: func(c audit.Checkpoint) {
+		if p := r.publish.Load(); p != nil {
+			p.offer(c)
+		}
+	}}
+}
+
+// consistency is the log's own, whichever is open.
+func (r *recorder) consistency(old, size uint64) ([]tlog.Hash, error) {
+	return r.open().Consistency(old, size)
 }
 
 // Record implements engine.Recorder.
@@ -70,7 +86,7 @@ func (r *recorder) current() (*audit.Log, error) {
 	}
 	r.tried = time.Now()
 	_ = r.log.Close() // it has failed; what can be saved of it is saved by Open
-	l, err := audit.Open(r.path, logOptions(r.slog))
+	l, err := audit.Open(r.path, r.options())
 	if err != nil {
 		r.failed = fmt.Errorf("opening the decision log again: %w", err)
 		return nil, r.failed
@@ -93,6 +109,19 @@ func (r *recorder) open() *audit.Log {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.log
+}
+
+// status says how the log is.
+func (r *recorder) status() ask.LogStatus {
+	s := r.open().State()
+	out := ask.LogStatus{
+		Last: s.Last, Error: r.failure(), ID: s.Log, Seq: s.Seq, Bytes: s.Bytes,
+		Checkpoint: s.Checkpoint, Signed: s.Signed, Enrolled: s.Enrolled,
+	}
+	if p := r.publish.Load(); p != nil {
+		out.Outlets = p.status()
+	}
+	return out
 }
 
 // failure says why nothing can be recorded, or "".
