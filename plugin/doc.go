@@ -24,6 +24,7 @@
 //	nri         the door for the kubelet's containers
 //	handover    the door for containers that phigate-runc and phigate-hook hand over
 //	layers      which folders a mounted root is made of, and what engines call them
+//	arrival     the door at which images arrive: an early warning
 //	bypass      sees the containers that came through no door, and records them
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict

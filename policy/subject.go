@@ -137,6 +137,7 @@ const (
 	GateHook     Gate = "hook"     // phigate-hook, createRuntime
 	GateCatchUp  Gate = "catch-up" // running before phigate was; nothing is stopped
 	GateScan     Gate = "scan"     // phigate scan
+	GatePull     Gate = "pull"     // an image arrives; a warning, no container is judged
 )
 
 // Facts is a set of things that a gate can see of a subject.

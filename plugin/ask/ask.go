@@ -19,6 +19,15 @@ import (
 // StatusPath is the resource that answers with a [Status].
 const StatusPath = "/v1/status"
 
+// ImagePath is the resource that answers with an [Image], for the parameters name and digest.
+const ImagePath = "/v1/image"
+
+// Image says whether an image may come to this node.
+type Image struct {
+	Refused bool   `json:"refused"`
+	Line    string `json:"line"` // why not, or why it is let in; one line
+}
+
 // maxAnswer bounds an answer, in bytes.
 const maxAnswer = 4 << 20
 
@@ -107,6 +116,21 @@ type Bypasser struct {
 
 // GetStatus asks the phigated behind the socket. It takes at most 5 s.
 func GetStatus(ctx context.Context, socket string) (*Status, error) {
+	var s Status
+	if err := get(ctx, socket, StatusPath, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// GetImage asks about an image that is about to be pulled. It takes at most 5 s.
+func GetImage(ctx context.Context, socket, name, digest string) (Image, error) {
+	var i Image
+	err := get(ctx, socket, ImagePath+"?"+url.Values{"name": {name}, "digest": {digest}}.Encode(), &i)
+	return i, err
+}
+
+func get(ctx context.Context, socket, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{
@@ -115,23 +139,22 @@ func GetStatus(ctx context.Context, socket string) (*Status, error) {
 		},
 	}}
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://phigated"+StatusPath, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://phigated"+path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, explain(socket, err)
+		return explain(socket, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking phigated at %s: it answered %s", socket, resp.Status)
+		return fmt.Errorf("asking phigated at %s: it answered %s", socket, resp.Status)
 	}
-	var s Status
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&s); err != nil {
-		return nil, fmt.Errorf("asking phigated at %s: its answer is not a status: %w", socket, err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("asking phigated at %s: its answer is not one: %w", socket, err)
 	}
-	return &s, nil
+	return nil
 }
 
 // explain adds the next step to what the system says.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/doctor"
+	"github.com/phigate/phigate/plugin/install"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -29,7 +30,7 @@ no problem: what phigate could guard besides, such as ctr's containers on a node
 whose pods it guards.`
 
 func newDoctorCommand() *cobra.Command {
-	var format, root, config string
+	var format, root, config, runtime string
 	var canary bool
 	cmd := &cobra.Command{
 		Use:     "doctor",
@@ -49,7 +50,7 @@ func newDoctorCommand() *cobra.Command {
 			if canary && !tree.Live() {
 				return usage("--canary creates containers, and --root is a file tree: leave one of them out")
 			}
-			facts := doctor.Look(cmd.Context(), tree, config, tree.Live())
+			facts := doctor.Look(cmd.Context(), tree, config, runtime, tree.Live())
 			checks := doctor.Examine(facts)
 			if canary {
 				checks = append(checks, doctor.Canary(cmd.Context(), facts)...)
@@ -61,6 +62,7 @@ func newDoctorCommand() *cobra.Command {
 	flags.StringVar(&format, "format", "text", "text or json")
 	flags.StringVar(&root, "root", "/", "the node's file tree")
 	flags.StringVar(&config, "config", conf.DefaultPath, "phigated's configuration")
+	flags.StringVar(&runtime, "containerd-config", install.ContainerdConfig, "containerd's configuration")
 	flags.BoolVar(&canary, "canary", false, "create a container that must be refused, and one that must run")
 	return cmd
 }

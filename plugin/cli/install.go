@@ -44,6 +44,7 @@ type installer struct {
 	restart bool
 	wrap    string
 	require string
+	verify  bool
 	version string
 	noStart bool
 
@@ -83,6 +84,7 @@ func newInstallCommand() *cobra.Command {
 	flags.BoolVar(&i.restart, "restart", false, "restart containerd (and docker) where that is needed")
 	flags.StringVar(&i.wrap, "wrapper", "", "put the runc wrapper in front of runc: path (of containerd's and docker's units), binaryname (of CRI's handlers and Docker), or auto")
 	flags.Lookup("wrapper").NoOptDefVal = string(install.WrapAuto)
+	flags.BoolVar(&i.verify, "image-verifier", false, "have containerd ask about images before it pulls them (an early warning, 2.1 or later)")
 	flags.StringVar(&i.require, "require", "", "have containerd require phigate: yes, or no where the wrapper alone guards this node")
 	flags.BoolVar(&i.noStart, "no-start", false, "write files alone: start and enable nothing")
 	flags.StringVar(&i.version, "containerd-version", "", "the version of containerd, where it does not run")
@@ -145,7 +147,7 @@ func (i *installer) round(ctx context.Context) (done bool, err error) {
 
 // node finds out what the files do not tell.
 func (i *installer) node(ctx context.Context) install.Node {
-	n := install.Node{Containerd: i.version, Wrap: install.Wrap(i.wrap), Require: i.require}
+	n := install.Node{Containerd: i.version, Wrap: install.Wrap(i.wrap), Require: i.require, Verify: i.verify}
 	if !i.tree.Live() {
 		return n
 	}

@@ -182,7 +182,7 @@ func scriptPhigated(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := server.Sockets{}.Listen(ts.MkAbs(args[1]))
 	ts.Check(err)
-	wait := server.Serve(ctx, l, func() ask.Status { return status })
+	wait := server.Serve(ctx, l, server.Answers{Status: func() ask.Status { return status }})
 	ts.Defer(func() {
 		cancel()
 		ts.Check(wait())

@@ -141,5 +141,8 @@ func (c Config) Views() string { return filepath.Join(c.StateDir, "views") }
 // BreakGlass is the folder of what doors could not tell phigated.
 func (c Config) BreakGlass() string { return filepath.Join(c.StateDir, "breakglass") }
 
+// Arrivals is where what is known against images is kept, by digest.
+func (c Config) Arrivals() string { return filepath.Join(c.StateDir, "images.json") }
+
 // JournalCursor is where the exporter keeps how far it has come.
 func (c Config) JournalCursor() string { return filepath.Join(c.StateDir, "journal.cursor") }

@@ -67,6 +67,22 @@ func (c *Client) Image(ctx context.Context, name string) (*Image, error) {
 	return c.image(ctx, img)
 }
 
+// ImageByDigest is the image whose name points at the digest.
+func (c *Client) ImageByDigest(ctx context.Context, target string) (*Image, error) {
+	d, err := digest.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("an image has no valid digest: %w", err)
+	}
+	list, err := c.c.ImageService().List(ctx, "target.digest=="+d.String())
+	if err != nil {
+		return nil, fmt.Errorf("listing images: %w", plain(err))
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("image %s: %w", target, ErrNotFound)
+	}
+	return c.image(ctx, list[0])
+}
+
 // image reads an image; what its digest points at was read once and verified
 // does not change.
 func (c *Client) image(ctx context.Context, img images.Image) (*Image, error) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/phigate/phigate/plugin/arrival"
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/ask/server"
 	"github.com/phigate/phigate/plugin/bypass"
@@ -65,6 +66,7 @@ type Daemon struct {
 	door      *nri.Door
 	handover  *handover.Door
 	bypass    *bypass.Watcher
+	arrival   *arrival.Door
 }
 
 // Run is the daemon's life. It returns when ctx ends, or with an error when it
@@ -82,7 +84,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	if err := d.open(); err != nil {
 		return errors.Join(err, commands.Close(), gate.Close())
 	}
-	wait := server.Serve(ctx, commands, d.status)
+	wait := server.Serve(ctx, commands, server.Answers{Status: d.status, Image: d.image})
 	var wg sync.WaitGroup
 	wg.Go(server.ServeGate(ctx, gate, d.handover.Judge, d.Log))
 	wg.Go(func() { d.spool().watch(ctx) })
@@ -90,6 +92,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.bypass.Run(ctx) })
+	wg.Go(func() { d.arrival.Follow(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
 	wg.Go(func() { notify(ctx, d.alive, d.Log) })
 	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
@@ -186,6 +189,22 @@ func (d *Daemon) assemble(key *key, detectors *detect.Set) {
 		Runtime: d.client, Log: d.recorder, Policy: func() string { return d.engine.Policy().Digest },
 		Kill: d.Config.OnUnjudged == conf.Kill, Slog: d.Log,
 	}
+	d.arrival = d.arrivals(facts)
+}
+
+// arrivals is the door at which images arrive.
+func (d *Daemon) arrivals(files arrival.Inspector) *arrival.Door {
+	memory, err := arrival.OpenMemory(d.Config.Arrivals(), writeFile)
+	if err != nil {
+		d.Log.Warn("beginning without what was known of images", "error", err)
+	}
+	return &arrival.Door{
+		Runtime: d.client, Facts: d.scanner.Facts, Inspector: files, Policy: d.engine.Policy, Log: d.recorder, Memory: memory, Slog: d.Log,
+	}
+}
+
+func (d *Daemon) image(ctx context.Context, name, digest string) ask.Image {
+	return ask.Image(d.arrival.Ask(ctx, name, digest))
 }
 
 func (d *Daemon) spool() *spool {

@@ -142,6 +142,10 @@ func TestProblems(t *testing.T) {
 			_ = os.Remove(filepath.Join(top, install.DropIn))
 			write(t, top, install.WrapperConfig, "runc: /usr/sbin/runc\nonUnavailable: allow\n")
 		}, "required", "are created unjudged"},
+		"verifier_leads_nowhere": {func(t *testing.T, top string, _ *Facts) {
+			must(t, os.MkdirAll(filepath.Join(top, "opt/containerd/image-verifier/bin"), 0o755))
+			must(t, os.Symlink("/usr/local/bin/none", filepath.Join(top, "opt/containerd/image-verifier/bin/phigate-verify")))
+		}, "image verifier", "pulls no image"},
 		"glass_is_broken": {func(t *testing.T, top string, _ *Facts) {
 			write(t, top, "/etc/phigate/break-glass", "2026-12-15T06:00:00Z\n")
 		}, "break-glass", "would be refused"},

@@ -22,15 +22,16 @@ import (
 const measured = 2000
 
 // Look gathers the facts of a node. What cannot be had is a fact as well. live
-// is false for a tree that is not the running machine's: nobody is asked then.
-func Look(ctx context.Context, t *install.Tree, config string, live bool) *Facts {
+// is false for a tree that is not the running machine's: nobody is asked then. The
+// configurations are phigated's and containerd's.
+func Look(ctx context.Context, t *install.Tree, config, runtime string, live bool) *Facts {
 	f := &Facts{Tree: t, Live: live, Now: time.Now(), Config: conf.Default()}
 	if live {
 		f.loadConfig(config)
 	} else if data, err := t.Read(config); err == nil {
 		f.Config, f.ConfigErr = conf.Parse(config, data)
 	}
-	f.Disk, f.DiskErr = install.ReadContainerd(t)
+	f.Disk, f.DiskErr = install.ReadContainerdAt(t, runtime)
 	if live {
 		f.askRuntime(ctx)
 		f.Status, f.StatusErr = ask.GetStatus(ctx, f.Config.Socket)

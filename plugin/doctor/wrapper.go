@@ -58,3 +58,14 @@ func bootOrder(f *Facts) []Check {
 	}
 	return []Check{ok(name, "what is started before phigated waits for it")}
 }
+
+// verifier: containerd fails each pull where it cannot start one of its verifiers.
+func verifier(f *Facts) []Check {
+	if f.Disk == nil || !f.Tree.Exists(f.Disk.Verifier()) {
+		return nil
+	}
+	if name := f.Disk.Verifier(); !f.Tree.Exists(f.Tree.Follow(name)) {
+		return []Check{problem("image verifier", "rm "+name+", or copy phigate to "+f.Tree.Follow(name), "%s leads to nothing, so containerd pulls no image", name)}
+	}
+	return []Check{ok("image verifier", "containerd asks before it pulls, where its transfer service does that")}
+}

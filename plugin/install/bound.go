@@ -37,7 +37,7 @@ func (t *Tree) bound(disk *Containerd) []string {
 
 // namer is the file whose BinaryName holds for a handler.
 func (c *Containerd) namer(name string) string {
-	by := ContainerdConfig
+	by := c.first
 	for _, f := range c.Files {
 		for _, plugin := range []string{criV2, criV3} {
 			if at(f.table, "plugins", plugin, "containerd", "runtimes", name, "options", "BinaryName") != nil {

@@ -24,6 +24,7 @@ const maxConfigs = 100
 type Containerd struct {
 	Files []ConfigFile
 	tree  *Tree
+	first string // the main file's path
 }
 
 // ConfigFile is one file of the configuration.
@@ -44,9 +45,13 @@ type NRI struct {
 }
 
 // ReadContainerd reads the configuration. A node without one has no files.
-func ReadContainerd(t *Tree) (*Containerd, error) {
-	c := &Containerd{tree: t}
-	pending := []string{ContainerdConfig}
+func ReadContainerd(t *Tree) (*Containerd, error) { return ReadContainerdAt(t, ContainerdConfig) }
+
+// ReadContainerdAt reads a configuration that begins with another file, as that of a
+// distribution which writes its own.
+func ReadContainerdAt(t *Tree, first string) (*Containerd, error) {
+	c := &Containerd{tree: t, first: first}
+	pending := []string{first}
 	seen := map[string]bool{}
 	for len(pending) > 0 {
 		name := pending[0]
@@ -56,7 +61,7 @@ func ReadContainerd(t *Tree) (*Containerd, error) {
 		}
 		seen[name] = true
 		if len(seen) > maxConfigs {
-			return nil, fmt.Errorf("%s imports more than %d files", ContainerdConfig, maxConfigs)
+			return nil, fmt.Errorf("%s imports more than %d files", first, maxConfigs)
 		}
 		file, err := c.load(name)
 		if err != nil {
@@ -83,7 +88,7 @@ func (c *Containerd) load(name string) (*ConfigFile, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !e.exists && name == ContainerdConfig:
+	case !e.exists && name == c.first:
 		return nil, nil
 	case !e.exists:
 		return nil, fmt.Errorf("containerd's configuration imports %s, which is not there: containerd would not start", name)
@@ -125,7 +130,7 @@ func absolute(parent, name string) string {
 
 // main is the main file, or nil.
 func (c *Containerd) main() *ConfigFile {
-	if len(c.Files) > 0 && c.Files[0].Path == ContainerdConfig {
+	if len(c.Files) > 0 && c.Files[0].Path == c.first {
 		return &c.Files[0]
 	}
 	return nil

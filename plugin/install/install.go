@@ -55,6 +55,8 @@ type Node struct {
 	Registered bool
 	// Wrap puts the runc wrapper in front of runc, and says by which way.
 	Wrap Wrap
+	// Verify has containerd ask about images before it pulls them.
+	Verify bool
 	// Require says whether containerd is told to require phigate; "" is yes, unless an earlier install was told no.
 	Require string
 }
@@ -170,6 +172,7 @@ func Install(t *Tree, n Node) (*Plan, error) {
 		p.socketUnit,
 		func() error { return p.owned(UnitFile, unit(), "phigated, before containerd and docker") },
 		func() error { return p.wrapper(disk, n) },
+		func() error { return p.verifier(disk, n) },
 		func() error { return p.containerd(disk, n) },
 	}
 	for _, step := range steps {

@@ -53,7 +53,7 @@ func Uninstall(t *Tree) (*Removal, error) {
 
 // releases says whether a path binds containerd or docker to phigate.
 func releases(name string) bool {
-	return strings.HasPrefix(name, "/etc/containerd/") || strings.HasPrefix(name, WrapperFolder) || path.Base(name) == WrapperDropIn || name == DockerConfig
+	return strings.HasPrefix(name, "/etc/containerd/") || strings.HasPrefix(name, WrapperFolder) || path.Base(name) == WrapperDropIn || name == DockerConfig || path.Base(name) == verifierName
 }
 
 // back plans how one path becomes what it was.

@@ -49,7 +49,7 @@ func (p *planner) firstInPath(units []string) error {
 	if len(units) == 0 {
 		return fmt.Errorf("--wrapper=path: neither containerd.service nor docker.service is a unit here: put %s first into the PATH of what starts containerd, or --wrapper=binaryname", WrapperFolder)
 	}
-	if err := p.link(path.Join(WrapperFolder, "runc"), Wrapper); err != nil {
+	if err := p.link(path.Join(WrapperFolder, "runc"), Wrapper, "what is called runc there"); err != nil {
 		return err
 	}
 	for _, unit := range units {
@@ -154,7 +154,7 @@ func handlersDropIn(version int64, names []string) []byte {
 	return b
 }
 
-func (p *planner) link(name, to string) error {
+func (p *planner) link(name, to, why string) error {
 	if err := p.tree.Trusted(path.Dir(name)); err != nil {
 		return err
 	}
@@ -166,9 +166,9 @@ func (p *planner) link(name, to string) error {
 	if before.exists && before.link == "" {
 		return fmt.Errorf("%s is there and is no link of ours: move it away", name)
 	}
-	if err := p.folder(path.Dir(name), 0o755, "holds runc's wrapper alone"); err != nil {
+	if err := p.folder(path.Dir(name), 0o755, "for "+path.Base(name)); err != nil {
 		return err
 	}
-	p.change(name, "what is called runc there", before, want)
+	p.change(name, why, before, want)
 	return nil
 }

@@ -253,3 +253,29 @@ func TestNotRequired(t *testing.T) {
 		t.Error("containerd does not require phigate again")
 	}
 }
+
+// containerd finds phigate among its verifiers, in the folder that its configuration names, and no longer once it is uninstalled.
+func TestImageVerifier(t *testing.T) {
+	for folder, text := range map[string]string{
+		"/opt/containerd/image-verifier/bin": "version = 3\n",
+		"/srv/verifiers":                     "version = 3\n[plugins.'io.containerd.image-verifier.v1.bindir']\nbin_dir = '/srv/verifiers'\n",
+	} {
+		tree := node(t, map[string]string{ContainerdConfig: text, "/opt/": "", "/srv/": ""})
+		before := snapshot(t, tree)
+		install(t, tree, Node{Containerd: "2.4.2", Registered: true, Verify: true})
+		if got := snapshot(t, tree)[folder+"/phigate-verify"]; !strings.HasSuffix(got, "-> /usr/local/bin/phigate") {
+			t.Errorf("in %s is %q", folder, got)
+		}
+		if again := install(t, tree, Node{Containerd: "2.4.2", Registered: true}); len(again.Changes) > 0 {
+			t.Errorf("a second run changes something:\n%s", again.Diff())
+		}
+		uninstall(t, tree)
+		delete(before, "/var/lib/phigate")
+		if diff := cmp.Diff(before, snapshot(t, tree)); diff != "" {
+			t.Errorf("uninstalling does not put everything back (-before +now):\n%s", diff)
+		}
+	}
+	if _, err := Install(node(t, nil), Node{Containerd: "1.7.35", Verify: true}); err == nil || !strings.Contains(err.Error(), "2.1 or later") {
+		t.Errorf("got %v", err)
+	}
+}

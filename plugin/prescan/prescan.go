@@ -300,6 +300,21 @@ func (s *Scanner) Layers(root *containerd.Root) (keys []string, warm bool) {
 	return keys, false
 }
 
+// Facts are the keys of an image's layers in the first snapshotter in which all of them have facts; none
+// where there is no such.
+func (s *Scanner) Facts(ctx context.Context, image *containerd.Image) []string {
+	names, err := s.Client.Snapshotters(ctx)
+	if err != nil || len(image.Chain) == 0 {
+		return nil
+	}
+	for _, name := range names {
+		if keys, cold, _ := s.keys(&containerd.Root{Snapshotter: name, Chain: image.Chain}); len(cold) == 0 {
+			return keys
+		}
+	}
+	return nil
+}
+
 // keys names the layers' facts, those of them that are not there, and those that
 // an older version gathered.
 func (s *Scanner) keys(root *containerd.Root) (keys, cold, stale []string) {

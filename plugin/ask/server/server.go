@@ -13,12 +13,20 @@ import (
 	"github.com/phigate/phigate/plugin/ask"
 )
 
+// Answers are what phigated says to the commands.
+type Answers struct {
+	Status func() ask.Status
+	Image  func(ctx context.Context, name, digest string) ask.Image
+}
+
 // Serve answers on the socket until ctx ends, or says that it cannot.
-func Serve(ctx context.Context, l net.Listener, status func() ask.Status) (wait func() error) {
+func Serve(ctx context.Context, l net.Listener, answers Answers) (wait func() error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+ask.StatusPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(status()) // the asker has gone
+		reply(w, answers.Status())
+	})
+	mux.HandleFunc("GET "+ask.ImagePath, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, answers.Image(r.Context(), r.FormValue("name"), r.FormValue("digest")))
 	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	done := make(chan error, 1)
@@ -30,4 +38,9 @@ func Serve(ctx context.Context, l net.Listener, status func() ask.Status) (wait 
 		}
 		return nil
 	}
+}
+
+func reply(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the asker has gone
 }

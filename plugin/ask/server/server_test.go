@@ -18,13 +18,21 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wait := Serve(ctx, l, func() ask.Status { return ask.Status{Version: "v1", Scan: ask.ScanStatus{Waiting: 3}} })
+	wait := Serve(ctx, l, Answers{
+		Status: func() ask.Status { return ask.Status{Version: "v1", Scan: ask.ScanStatus{Waiting: 3}} },
+		Image: func(_ context.Context, name, digest string) ask.Image {
+			return ask.Image{Refused: true, Line: name + " " + digest}
+		},
+	})
 	info, err := os.Stat(socket)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket has mode %v (error %v), want 0600", info.Mode(), err)
 	}
 	got, err := ask.GetStatus(t.Context(), socket)
 	if err != nil || got.Version != "v1" || got.Scan.Waiting != 3 {
+		t.Errorf("got %+v, error %v", got, err)
+	}
+	if got, err := ask.GetImage(t.Context(), socket, "a/b:1&x", "sha256:1"); err != nil || !got.Refused || got.Line != "a/b:1&x sha256:1" {
 		t.Errorf("got %+v, error %v", got, err)
 	}
 	if _, err := (Sockets{}).Listen(socket); err == nil || !strings.Contains(err.Error(), "another phigated") {
@@ -55,7 +63,7 @@ func TestServeReplacesADeadSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wait := Serve(ctx, again, func() ask.Status { return ask.Status{} })
+	wait := Serve(ctx, again, Answers{})
 	cancel()
 	if err := wait(); err != nil {
 		t.Error(err)
@@ -81,7 +89,7 @@ func TestGetStatusFromSomethingElse(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	if _, err := ask.GetStatus(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "not a status") {
+	if _, err := ask.GetStatus(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "not one") {
 		t.Errorf("got %v, want an error that says what it is not", err)
 	}
 }

@@ -11,4 +11,9 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() { os.Exit(cli.Main(os.Args[1:], version, os.Stdout, os.Stderr)) }
+func main() {
+	if cli.IsVerifier(os.Args[0]) {
+		os.Exit(cli.Verify(os.Args[1:], os.Stdout))
+	}
+	os.Exit(cli.Main(os.Args[1:], version, os.Stdout, os.Stderr))
+}
