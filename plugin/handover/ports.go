@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/phigate/phigate/plugin/layers"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -20,26 +23,61 @@ func (c *container) addPorts(ports []policy.Port) {
 	}
 }
 
-// nerdctlPorts takes the ports that nerdctl publishes, from the annotation that
-// it writes for its own hooks.
-func (c *container) nerdctlPorts() error {
-	text := c.subject.Spec.Annotations["nerdctl/ports"]
-	if text == "" {
+// nerdctlPorts takes the ports that nerdctl publishes: from the annotation that it writes for its own hooks, and
+// from 2.1 on, which writes none, from its own file of the container
+// (nerdctl, pkg/netutil/networkstore), whose folder the container's record names.
+func (c *container) nerdctlPorts(labels map[string]string) error {
+	if text := c.subject.Spec.Annotations["nerdctl/ports"]; text != "" {
+		if err := c.published([]byte(text), "annotations[nerdctl/ports]"); err != nil {
+			return err
+		}
+	}
+	folder := labels["nerdctl/state-dir"]
+	if folder == "" {
 		return nil
 	}
-	var published []struct {
+	// <data root>/<hash>/containers/<namespace>/<id>: no other folder says anything of this container.
+	if !filepath.IsAbs(folder) || filepath.Base(folder) != c.ID || filepath.Base(filepath.Dir(folder)) != c.namespace {
+		return errors.New("nerdctl's folder of the container is not one of its kind")
+	}
+	const name = "network-config.json"
+	data, err := layers.ReadFile(filepath.Join(folder, name), maxNerdctlFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // an older nerdctl
+	}
+	if err != nil {
+		return fmt.Errorf("reading what nerdctl keeps of the container: %w", err)
+	}
+	var network struct {
+		PortMappings json.RawMessage `json:"portMappings"`
+	}
+	if json.Unmarshal(data, &network) != nil {
+		return fmt.Errorf("reading what nerdctl keeps of the container: %s is not JSON of its kind", name)
+	}
+	if len(network.PortMappings) == 0 {
+		return nil
+	}
+	return c.published(network.PortMappings, name+" portMappings")
+}
+
+// maxNerdctlFile bounds nerdctl's file, in bytes.
+const maxNerdctlFile = 1 << 20
+
+// published takes port mappings as nerdctl writes them (go-cni's PortMapping).
+func (c *container) published(text []byte, field string) error {
+	var mappings []struct {
 		ContainerPort int
 		Protocol      string
 	}
-	if json.Unmarshal([]byte(text), &published) != nil {
-		return errors.New("the annotation nerdctl/ports is not JSON of its kind")
+	if json.Unmarshal(text, &mappings) != nil {
+		return fmt.Errorf("%s is not JSON of its kind", field)
 	}
-	for i, p := range published {
+	for i, p := range mappings {
 		ports, err := policy.ParseExposed(strconv.Itoa(p.ContainerPort) + "/" + p.Protocol)
 		if err != nil {
-			return fmt.Errorf("reading the annotation nerdctl/ports: %w", err)
+			return fmt.Errorf("reading %s: %w", field, err)
 		}
-		ports[0].Field = fmt.Sprintf("annotations[nerdctl/ports][%d]", i)
+		ports[0].Field = fmt.Sprintf("%s[%d]", field, i)
 		c.addPorts(ports)
 	}
 	return nil

@@ -77,7 +77,7 @@ func (d *Door) containerd(ctx context.Context, c *container) error {
 	if name := task.Labels["nerdctl/name"]; name != "" {
 		c.subject.Name = name
 	}
-	if err := c.nerdctlPorts(); err != nil {
+	if err := c.nerdctlPorts(task.Labels); err != nil {
 		return err
 	}
 	committed, err := d.Runtime.Layers(ctx, task)
