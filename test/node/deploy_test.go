@@ -50,6 +50,25 @@ func TestDropIns(t *testing.T) {
 	}
 }
 
+// containerd 1.7's drop-in switches NRI on, in the containerd under test, which it is not too new for.
+func TestDropInOfVersion2(t *testing.T) {
+	root, binaries := paths(t)
+	file := filepath.Join(t.TempDir(), "config.toml")
+	text := "version = 2\nimports = ['" + filepath.Join(root, "deploy/containerd/10-phigate-1.7.toml") + "']\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = 'localhost/ours:1'\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(binaries, "containerd"), "--config", file, "config", "dump").CombinedOutput()
+	if err != nil {
+		t.Fatalf("containerd config dump: %v: %s", err, out)
+	}
+	_, section, _ := strings.Cut(strings.ReplaceAll(string(out), `"`, "'"), "[plugins.'io.containerd.nri.v1.nri']")
+	section, _, _ = strings.Cut(section, "[plugins.")
+	if !strings.Contains(section, "disable = false") || !strings.Contains(string(out), "localhost/ours:1") {
+		t.Errorf("the configuration is not as it should be; NRI's section:\n%s", section)
+	}
+}
+
 // With the drop-in and without phigated nothing is created; the optional one opens.
 func TestDropInsWithoutPhigated(t *testing.T) {
 	NeedsValidate(t)
