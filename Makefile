@@ -17,7 +17,7 @@ REAL = ./test/node/... ./test/e2e/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-matrix vet unit e2e demo bench-create bench-scan quality quality-benign fuzz fuzz-nightly verify fmt clean
+.PHONY: help setup build test test-matrix vet unit e2e demo bench-create bench-scan bench-audit soak-audit quality quality-benign fuzz fuzz-nightly verify fmt clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -58,6 +58,12 @@ bench-create: setup build ## what the gate costs a container's creation, start, 
 
 bench-scan: build ## what a scan costs beside cat, ripgrep and gitleaks (root); ARGS='-n 5'
 	@$(GO) run -buildvcs=false ./test/scanbench $(ARGS)
+
+bench-audit: ## what a durable decision costs beside the disk's own fdatasync, and how fast the log verifies; ARGS='-dir DIR -n 400'
+	@$(GO) run -buildvcs=false ./test/auditbench $(ARGS)
+
+soak-audit: ## the log under 10,000 kills, 2,000 power cuts, and every byte with every value (an hour or more)
+	@PHIGATE_SOAK=1 $(GO) test -count 1 -timeout 6h -v -run 'Killed|Power|EveryByte|WholeRecords' ./plugin/audit
 
 quality: ## recall, precision and estimates of people over the labelled corpus; ARGS='-corpus DIR'
 	@$(GO) run -buildvcs=false ./test/quality $(ARGS)

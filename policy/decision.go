@@ -37,7 +37,11 @@ type Decision struct {
 	Message     string      `json:"message,omitempty"` // of records that are no verdicts
 	// Withdraws is the record that a "withdrawn" one takes back: its verdict was
 	// refused because it was not durable in time.
-	Withdraws  uint64 `json:"withdraws,omitempty"`
+	Withdraws uint64 `json:"withdraws,omitempty"`
+	// Repeats is the refusal that a "repeated" record counts, and Times how often it
+	// came again since it was last counted.
+	Repeats    uint64 `json:"repeats,omitempty"`
+	Times      int    `json:"times,omitempty"`
 	DurationMs int64  `json:"durationMs"`
 	DurationUs int64  `json:"durationUs"`
 	// FindingsTotal counts the findings where the record holds only the first.

@@ -79,6 +79,7 @@ type LogStatus struct {
 	// Enrolled says that the first key of the macs is with the auditor and not on
 	// the node.
 	Enrolled bool           `json:"enrolled"`
+	Archive  string         `json:"archive,omitempty"` // why segments do not leave the node
 	Outlets  []OutletStatus `json:"outlets,omitempty"`
 }
 

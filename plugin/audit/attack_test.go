@@ -54,7 +54,7 @@ func newVictim(t *testing.T, n int) *victim {
 		t.Fatal(err)
 	}
 	v.data = v.files[segmentName(1)].Data
-	if v.k0, err = ParseFirstKey(v.files[ownKeyName].Data); err != nil {
+	if v.k0, err = parseFirstKey(v.files[ownKeyName].Data); err != nil {
 		t.Fatal(err)
 	}
 	v.kept.Checkpoints = []NamedNote{{From: "kept", Note: v.files[checkpointName].Data}}

@@ -36,6 +36,7 @@ func (l *Log) commitLoop() {
 // commit answers a batch's callers, and then notes where the log ends now.
 func (l *Log) commit(batch []*entry) {
 	err := l.write(l.frame(batch))
+	full := isFull(err) && l.releaseReserve()
 	before := l.tree.size
 	l.added = l.added[:0]
 	l.finish(batch, err)
@@ -46,6 +47,10 @@ func (l *Log) commit(batch []*entry) {
 		}
 	case l.err != nil: // set by this goroutine alone
 		l.abandonSegment()
+	case full:
+		l.mu.Lock()
+		l.follow(fullRecord(), 0)
+		l.mu.Unlock()
 	}
 	if cap(l.buf) > maxBatchBytes {
 		l.buf = nil
@@ -90,7 +95,8 @@ func (l *Log) write(buf []byte) error {
 	if l.err != nil { // set by this goroutine alone
 		return l.err
 	}
-	if l.durable.size+int64(len(buf)) > l.segmentSize && l.durable.size > blockSize {
+	full := l.durable.size+int64(len(buf)) > l.segmentSize || l.rotateSoon.Swap(false)
+	if full && l.durable.size > blockSize {
 		if err := l.rotate(); err != nil {
 			return l.failed(err)
 		}
@@ -104,9 +110,11 @@ func (l *Log) write(buf []byte) error {
 	return nil
 }
 
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 // failed tells a full disk, which is survived, from what is not.
 func (l *Log) failed(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if isFull(err) {
 		return fmt.Errorf("writing decision log: %w; free space in its file system", err)
 	}
 	return &fatalError{path: l.dir, err: err}

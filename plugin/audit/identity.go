@@ -82,14 +82,13 @@ type FirstKey struct {
 	Key   Key    `json:"key"`
 }
 
-// ParseFirstKey reads the text that enrolment wraps, or that a log nobody was
-// enrolled for keeps beside it.
-func ParseFirstKey(data []byte) (FirstKey, error) {
-	var k FirstKey
-	if err := json.Unmarshal(data, &k); err != nil || k.Log == "" {
-		return k, errors.New("it is not a log's first key (what it holds is not shown)")
+// parseFirstKey reads a file that holds one.
+func parseFirstKey(data []byte) (FirstKey, error) {
+	keys, err := ParseFirstKeys(data)
+	if err != nil {
+		return FirstKey{}, err
 	}
-	return k, nil
+	return keys[0], nil
 }
 
 // ownKey reads the log's own first key, or makes one that begins at the epoch.
@@ -101,7 +100,7 @@ func ownKey(d disk, origin string, epoch uint64) (FirstKey, error) {
 	case err != nil:
 		return FirstKey{}, fmt.Errorf("reading the log's first key: %w", err)
 	}
-	k, err := ParseFirstKey(text)
+	k, err := parseFirstKey(text)
 	if err != nil {
 		return k, fmt.Errorf("reading the log's first key %s: %w; put it back from a copy or move it away", ownKeyName, err)
 	}

@@ -18,6 +18,7 @@ const checkpointLeaves = 1000
 // checkpoints.
 func (l *Log) keep() {
 	defer close(l.kept)
+	l.keepReserve()
 	l.measure()
 	l.checkHashes()
 	every := time.Second
@@ -48,6 +49,7 @@ func (l *Log) keep() {
 
 // keepUp makes head durable and signs a checkpoint, where something has come.
 func (l *Log) keepUp() {
+	l.keepReserve()
 	if err := l.head.sync(); err != nil {
 		l.log.Warn("decision log: noting where it ends", "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -61,8 +62,9 @@ type Log struct {
 	key   Key    // of the next batch
 	buf   []byte
 	added []byte // hashes that the batch has completed
-	full  bool   // the reserve is gone, and nobody knows yet whether there is room again
 	cut   bool   // what followed the durable end is off the file
+
+	rotateSoon atomic.Bool // the next batch begins a segment
 
 	// Written by the committer alone, and read by others with mu held.
 	file    file
@@ -79,6 +81,7 @@ type Log struct {
 	outage      int       // records that no disk space was there for
 	err         error     // final: nothing is written any more
 	closed      bool
+	reserved    bool          // the reserve is there
 	older       int64         // bytes of the segments before the last
 	enrolled    bool          // the first key is not on the node
 	signed      Checkpoint    // the newest
@@ -120,6 +123,23 @@ func Open(dir string, options Options) (*Log, error) {
 }
 
 func open(dir string, options Options, now func() time.Time, d disk) (*Log, error) {
+	l := makeLog(dir, options, now, d)
+	tell, err := l.recover()
+	if err != nil {
+		return nil, errors.Join(err, l.closeFiles())
+	}
+	l.start()
+	err = l.tellAll(tell)
+	if err == nil {
+		err = l.importOld()
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func makeLog(dir string, options Options, now func() time.Time, d disk) *Log {
 	l := &Log{
 		dir: dir, options: options, log: options.Log, now: now, disk: d,
 		segmentSize: maxSegment, patience: 5 * time.Second,
@@ -129,20 +149,13 @@ func open(dir string, options Options, now func() time.Time, d disk) (*Log, erro
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	tell, err := l.recover()
-	if err != nil {
-		return nil, errors.Join(err, l.closeFiles())
-	}
+	return l
+}
+
+// start lets the log take records.
+func (l *Log) start() {
 	go l.commitLoop()
 	go l.keep()
-	err = l.tellAll(tell)
-	if err == nil {
-		err = l.importOld()
-	}
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
 }
 
 // Record gives the decision its number and its time, the later of the clock

@@ -15,10 +15,19 @@ import (
 	"github.com/phigate/phigate/policy"
 )
 
-// recover takes the lock and brings the folder to a state that can be appended
+// recover brings the folder to a state that can be appended to, and makes what
+// head says of it durable: only then is there anything to lose.
+func (l *Log) recover() (tell []*policy.Decision, err error) {
+	if tell, err = l.repair(); err == nil {
+		err = l.head.sync()
+	}
+	return tell, err
+}
+
+// repair takes the lock and brings the folder to a state that can be appended
 // to. It returns what the first record must tell: what was found damaged and set
 // aside, or taken over from an earlier version.
-func (l *Log) recover() (tell []*policy.Decision, err error) {
+func (l *Log) repair() (tell []*policy.Decision, err error) {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating decision log's folder: %w", err)
 	}
@@ -107,8 +116,9 @@ func (l *Log) resume(first uint64, h *head) ([]*policy.Decision, error) {
 		return l.goOn(l.positionOf(h), &DamageError{Path: segmentName(h.Segment), After: h.Seq, Reason: "the segment is gone"})
 	case h != nil && h.Segment == first && h.Abandoned != "":
 		return l.leaveAbandoned(f, name, size, h)
-	case h != nil && h.Segment < first && size < blockSize, h == nil && first > 1 && size < blockSize:
-		return l.dropSegment(name, h)
+	}
+	if dropped, tell, err := l.unfinished(f, name, first, size, h); dropped {
+		return tell, err
 	}
 	s := &surveyor{name: name, file: f, size: size, head: h}
 	found, err := s.survey()
@@ -149,16 +159,30 @@ func (l *Log) place(first uint64, f file, at position) {
 	l.index = index{}
 }
 
-// dropSegment removes a segment that was being made when the power went: nothing
-// can be in it. What went before is whole.
-func (l *Log) dropSegment(name string, h *head) ([]*policy.Decision, error) {
-	side, err := l.freeName(name, ".torn")
-	if err == nil {
-		err = errors.Join(l.disk.rename(name, side), l.disk.sync())
+// unfinished moves a segment aside whose first line cannot be read and that head
+// does not know: it was being made when the power went, and what went before is
+// whole. Where records are in it, it was finished and is damaged.
+func (l *Log) unfinished(f file, name string, first uint64, size int64, h *head) (dropped bool, tell []*policy.Decision, err error) {
+	_, bad := readHeader(f, name)
+	var foreign *ForeignError
+	filled := later(f, min(size, maxSegment+maxFrame), 0, 0, 0)
+	switch {
+	case bad == nil, errors.As(bad, &foreign), h != nil && h.Segment >= first, h == nil && first == 1 && filled:
+		return false, nil, nil
+	case !filled:
+		tell, err = l.dropSegment(name, ".torn", h)
+		return true, tell, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("moving an unfinished segment aside: %w", err)
+	tell, err = l.dropSegment(name, ".damaged", h)
+	return true, append(tell, damageRecord(&DamageError{Path: name + ".damaged-*", After: first - 1, Reason: bad.Error()})), err
+}
+
+// dropSegment renames the last segment, and goes on behind the one before.
+func (l *Log) dropSegment(name, kind string, h *head) ([]*policy.Decision, error) {
+	if err := errors.Join(l.moveAside(name, kind), l.disk.sync()); err != nil {
+		return nil, fmt.Errorf("moving a segment aside: %w", err)
 	}
+	l.log.Warn("decision log: a segment whose first line cannot be read was moved aside", "segment", name, "kind", kind)
 	names, err := l.disk.names()
 	if err != nil {
 		return nil, fmt.Errorf("reading decision log's folder: %w", err)

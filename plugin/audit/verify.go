@@ -227,8 +227,12 @@ func (v *verification) readCheckpoints() error {
 	}
 	v.Log = own.Name()
 	for i, n := range notes {
-		if err := v.readCheckpoint(n, own, i < len(v.options.Checkpoints)); err != nil {
+		given := i < len(v.options.Checkpoints)
+		switch err := v.readCheckpoint(n, own, given); {
+		case err != nil && given:
 			v.problem(Problem{Kind: Unsigned, File: n.From, Text: err.Error()})
+		case err != nil: // it is not synced, and nobody relies on it
+			v.note("the log's own copy in %s is no good checkpoint: %v", n.From, err)
 		}
 	}
 	slices.SortStableFunc(v.Checkpoints, func(a, b CheckedCheckpoint) int { return int(int64(a.Size) - int64(b.Size)) })

@@ -175,7 +175,7 @@ func (v *verification) rekey() {
 func keyOf(keys []FirstKey, log string, epoch uint64) (Key, bool) {
 	var best *FirstKey
 	for i := range keys {
-		if k := &keys[i]; k.Log == log && k.Epoch <= epoch && (best == nil || k.Epoch > best.Epoch) {
+		if k := &keys[i]; k.Log == log && k.Epoch <= epoch && (best == nil || k.Epoch >= best.Epoch) {
 			best = k
 		}
 	}
@@ -323,9 +323,9 @@ func (c *cutter) following(key Key, keyed bool) (Key, bool) {
 
 // following is the key of the epoch behind a key's, unless another line begins there.
 func following(keys []FirstKey, key Key, keyed bool, epoch uint64) (Key, bool) {
-	for i := range keys {
-		if keys[i].Epoch == epoch {
-			return keys[i].Key, true
+	for _, k := range slices.Backward(keys) { // of two, the later took the place of one that was never used
+		if k.Epoch == epoch {
+			return k.Key, true
 		}
 	}
 	if !keyed {

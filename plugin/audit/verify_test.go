@@ -94,7 +94,7 @@ func ownKeys(t *testing.T, dir string) (keys []FirstKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := ParseFirstKey(data)
+	k, err := parseFirstKey(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"filippo.io/age"
 	"github.com/spf13/cobra"
 	cosign "github.com/transparency-dev/formats/note"
 
@@ -23,8 +25,9 @@ the log's folder and nothing else: no phigated, no network. With more it proves 
   --key VKEY         the log's verifier key, noted when the log was enrolled; the
                      one in the folder could have been changed with the log
   --witness VKEY     the checkpoints that are given carry this witness's cosignature
-  --k0 FILE          the log's first key (age -d k0.age): each record has the mac of
-                     its epoch, which names the first that was changed
+  --identity FILE    the auditor's age identity: each record has the mac of its epoch,
+                     which names the first that was changed
+  --k0 FILE          the log's first keys, already unwrapped (age -d k0-0.age)
 
 It ends with 0 where nothing is wrong, with 4 where something is, and then names the
 first record that is affected.`
@@ -33,7 +36,7 @@ first record that is affected.`
 type auditVerify struct {
 	logFlags
 	checkpoints, k0, witnesses []string
-	key, format                string
+	key, format, identity      string
 }
 
 func newAuditVerifyCommand() *cobra.Command {
@@ -55,6 +58,7 @@ func newAuditVerifyCommand() *cobra.Command {
 	flags.StringVar(&a.key, "key", "", "the log's verifier key")
 	flags.StringArrayVar(&a.witnesses, "witness", nil, "a witness's verifier `KEY`; may be repeated")
 	flags.StringArrayVar(&a.k0, "k0", nil, "the log's first key, unwrapped, a `FILE`; may be repeated")
+	flags.StringVar(&a.identity, "identity", "", "the auditor's age identity, a `FILE`: unwraps the log's first keys")
 	flags.StringVar(&a.format, "format", "text", "text or json")
 	return cmd
 }
@@ -107,13 +111,56 @@ func (a *auditVerify) options(dir string) (audit.VerifyOptions, error) {
 		if err != nil {
 			return o, err
 		}
-		k, err := audit.ParseFirstKey(data)
-		if err != nil {
-			return o, usage("reading %s: %w", path, err)
+		if o.Keys, err = addKeys(o.Keys, path, data); err != nil {
+			return o, err
 		}
-		o.Keys = append(o.Keys, k)
 	}
-	return o, nil
+	return o, a.unwrap(dir, &o)
+}
+
+func addKeys(keys []audit.FirstKey, path string, data []byte) ([]audit.FirstKey, error) {
+	more, err := audit.ParseFirstKeys(data)
+	if err != nil {
+		return nil, usage("reading %s: %w", path, err)
+	}
+	return append(keys, more...), nil
+}
+
+// unwrap takes the keys that enrolment wrapped, where the auditor's identity is given.
+func (a *auditVerify) unwrap(dir string, o *audit.VerifyOptions) error {
+	if a.identity == "" {
+		return nil
+	}
+	text, err := readGiven("the auditor's identity", a.identity)
+	if err != nil {
+		return err
+	}
+	identities, err := age.ParseIdentities(bytes.NewReader(text))
+	if err != nil {
+		return usage("%s holds no age identity", a.identity)
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "k0-*.age"))
+	if err != nil || len(paths) == 0 {
+		return usage("%s has no wrapped key (k0-*.age): the log was not enrolled", dir)
+	}
+	for _, path := range paths {
+		wrapped, err := readGiven("the wrapped key", path)
+		if err != nil {
+			return err
+		}
+		in, err := age.Decrypt(bytes.NewReader(wrapped), identities...)
+		if err != nil {
+			return usage("unwrapping %s: %w: it was wrapped to another auditor", path, err)
+		}
+		plain, err := io.ReadAll(io.LimitReader(in, maxGiven))
+		if err != nil {
+			return usage("unwrapping %s: %w", path, err)
+		}
+		if o.Keys, err = addKeys(o.Keys, path, plain); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *auditVerify) write(w io.Writer, dir string, v *audit.Verified) error {

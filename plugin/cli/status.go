@@ -205,6 +205,9 @@ func logRows(row func(name, format string, args ...any), l ask.LogStatus, now ti
 	if !l.Signed.IsZero() {
 		row("", "checkpoint of %d, %s ago", l.Checkpoint, since(l.Signed, now))
 	}
+	if l.Archive != "" {
+		row("", "archive: FAILING: %s", l.Archive)
+	}
 	for _, o := range l.Outlets {
 		switch {
 		case o.Alarm:

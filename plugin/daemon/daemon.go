@@ -89,6 +89,8 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(server.ServeGate(ctx, gate, d.handover.Judge, d.Log))
 	wg.Go(func() { d.spool().watch(ctx) })
 	wg.Go(func() { d.publisher.run(ctx) })
+	wg.Go(func() { d.recorder.fold.run(ctx) })
+	wg.Go(func() { d.recorder.archive(ctx, d.Config.Audit) })
 	wg.Go(func() { d.scanner.Run(ctx) })
 	wg.Go(func() { d.door.Run(ctx) })
 	wg.Go(func() { d.bypass.Run(ctx) })

@@ -12,6 +12,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/audit"
+	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -21,11 +22,14 @@ type recorder struct {
 	path    string
 	slog    *slog.Logger
 	publish atomic.Pointer[publisher]
+	fold    *fold
 
 	mu     sync.Mutex
 	log    *audit.Log
 	failed error
 	tried  time.Time
+	// archiving is why segments do not leave the node.
+	archiving error
 }
 
 // reopenEvery spaces the tries to open a log that has failed.
@@ -37,7 +41,7 @@ func openRecorder(path string, log *slog.Logger) (*recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the decision log: %w", err)
 	}
-	r.log = l
+	r.log, r.fold = l, newFold(r.append, log)
 	return r, nil
 }
 
@@ -61,8 +65,13 @@ func (r *recorder) consistency(old, size uint64) ([]tlog.Hash, error) {
 	return r.open().Consistency(old, size)
 }
 
-// Record implements engine.Recorder.
+// Record implements engine.Recorder. Refusals that repeat are folded.
 func (r *recorder) Record(ctx context.Context, d *policy.Decision) (uint64, error) {
+	return r.fold.Record(ctx, d)
+}
+
+// append puts a record into the log that is open.
+func (r *recorder) append(ctx context.Context, d *policy.Decision) (uint64, error) {
 	l, err := r.current()
 	if err != nil {
 		return 0, err
@@ -121,6 +130,11 @@ func (r *recorder) status() ask.LogStatus {
 	if p := r.publish.Load(); p != nil {
 		out.Outlets = p.status()
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.archiving != nil {
+		out.Archive = r.archiving.Error()
+	}
 	return out
 }
 
@@ -146,3 +160,25 @@ func (r *recorder) Wait(ctx context.Context, after uint64) error { return r.open
 func (r *recorder) Seq() uint64 { return r.open().Seq() }
 
 func (r *recorder) Close() error { return r.open().Close() }
+
+// archiveEvery is how often full segments are looked for.
+const archiveEvery = time.Minute
+
+// archive takes full segments off the node, and removes old ones, until ctx ends.
+func (r *recorder) archive(ctx context.Context, c conf.AuditLog) {
+	a := audit.Archive{Folder: c.Archive, Command: c.ArchiveCommand, Keep: time.Duration(c.RetentionDays) * 24 * time.Hour}
+	for {
+		err := r.open().Archive(ctx, a)
+		if err != nil && ctx.Err() == nil {
+			r.slog.Error("the decision log is not archived; nothing of it is removed until it is", "error", err)
+		}
+		r.mu.Lock()
+		r.archiving = err
+		r.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(archiveEvery):
+		}
+	}
+}
