@@ -26,7 +26,7 @@ func newAuditCommand() *cobra.Command {
 		Use: "audit", Short: "Verify, prove and export the decision log", Long: auditLong,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuditVerifyCommand(), newAuditProveCommand(), newAuditWitnessCommand(), newAuditEnrolCommand(), newExportCommand())
+	cmd.AddCommand(newAuditVerifyCommand(), newAuditProveCommand(), newAuditWitnessCommand(), newAuditEnrolCommand(), newAuditReconcileCommand(), newExportCommand())
 	return cmd
 }
 
