@@ -101,15 +101,18 @@ func (c Coverage) Add(o Coverage) Coverage {
 // Info documents a rule or a detector: everything about it but how it works.
 // Lists, RULES.md, the `rules` command and every report render this value.
 type Info struct {
-	ID        string   // stable, kebab-case
-	Aliases   []string // row numbers of the catalogue: "OCI-003"
-	Title     string   // a sentence without its period
-	Cites     []hipaa.Citation
-	Relation  Relation  // how it serves the paragraphs that it cites
-	Controls  []Control // what other catalogues ask that corresponds to it
-	Proposed  []hipaa.Proposal
-	Severity  Severity
-	Default   Action // under the built-in baseline
+	ID       string   // stable, kebab-case
+	Aliases  []string // row numbers of the catalogue: "OCI-003"
+	Title    string   // a sentence without its period
+	Cites    []hipaa.Citation
+	Relation Relation  // how it serves the paragraphs that it cites
+	Controls []Control // what other catalogues ask that corresponds to it
+	Proposed []hipaa.Proposal
+	Severity Severity
+	Default  Action // under the built-in baseline
+	// Visible: it is about what the container sees, so that a file which an upper
+	// layer deletes or replaces no longer counts.
+	Visible   bool
 	Isolation bool   // softened to audit in platform namespaces
 	Rationale string // why it matters, with the normative text
 	Fix       string // what to do about it, one sentence

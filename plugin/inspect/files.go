@@ -181,6 +181,7 @@ func (s *scan) visit(e rootfs.Entry) error {
 	if err := s.w.Add(name); err != nil {
 		return err
 	}
+	s.name(e)
 	if e.Kind != rootfs.Regular {
 		return nil
 	}
@@ -194,6 +195,25 @@ func (s *scan) visit(e rootfs.Entry) error {
 		return nil
 	}
 	return s.file(e)
+}
+
+// name asks the detectors of names. What they find stands before what is found
+// in the files of other names, which are read later.
+func (s *scan) name(e rootfs.Entry) {
+	n := detect.Entry{Path: e.Path, Mode: e.Mode, Link: e.Link, Capabilities: e.Capabilities}
+	switch e.Kind {
+	case rootfs.Whiteout:
+		return
+	case rootfs.Directory:
+		n.Kind = detect.Folder
+	case rootfs.Symlink:
+		n.Kind = detect.Link
+	case rootfs.Special:
+		n.Kind = detect.Special
+	}
+	for _, finding := range s.Detectors.Name(n) {
+		s.tally.findName(finding)
+	}
 }
 
 // file has a regular file read, or repeats what is known of it by another name.

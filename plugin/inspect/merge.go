@@ -371,6 +371,9 @@ func (m *merging) finding(t *tally, i int, finding policy.Finding) error {
 		if err != nil {
 			return err
 		}
+		if hidden && m.policy.Catalogue[finding.Rule].Visible {
+			return nil
+		}
 		finding.Where.Deleted = hidden
 	}
 	if finding.Where.Path == "/" {

@@ -53,6 +53,16 @@ func (t *tally) find(f policy.Finding) {
 	more.Individuals.High += f.Individuals.High
 }
 
+// findName is find for what a name itself violates, which says nothing of the
+// other names of the file.
+func (t *tally) findName(f policy.Finding) {
+	listed := len(t.findings)
+	t.find(f)
+	if at := t.atPath[f.Where.Path]; len(t.findings) > listed {
+		t.atPath[f.Where.Path] = at[:len(at)-1]
+	}
+}
+
 func (t *tally) skip(k policy.Skipped) {
 	if t.byReason == nil {
 		t.byReason, t.skipAt = map[policy.Skipped]int{}, map[string][]int{}

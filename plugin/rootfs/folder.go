@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -180,6 +181,7 @@ func (w *walker) entry(f *folder, name string, depth int) error {
 			break
 		}
 		e.Kind, e.Size = Regular, st.Size
+		e.Capabilities = e.Mode&0o111 != 0 && fileAttr(f.fd, name, capabilityAttr)
 		fd := f.fd
 		e.Open = func() (File, error) { return openRegular(fd, name, &st, w.attrs) }
 	case unix.S_IFCHR:
@@ -282,7 +284,15 @@ func (w *walker) mark(f *folder) {
 // xattrWhiteout asks for an attribute without opening the file. A name that
 // cannot be asked counts as the empty file that it is, which hides just as much.
 func (w *walker) xattrWhiteout(dir int, name string) bool {
-	_, err := unix.Lgetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", dir, name), w.attrs+"whiteout", nil)
+	return fileAttr(dir, name, w.attrs+"whiteout")
+}
+
+// capabilityAttr is where Linux keeps the capabilities of a file.
+const capabilityAttr = "security.capability"
+
+// fileAttr says whether a file has an attribute, without opening it.
+func fileAttr(dir int, name, attr string) bool {
+	_, err := unix.Lgetxattr("/proc/self/fd/"+strconv.Itoa(dir)+"/"+name, attr, nil)
 	return err == nil
 }
 

@@ -47,6 +47,9 @@ type Entry struct {
 	Link   string // the target of a symbolic link; of a hard link in an archive, the path that it repeats
 	Opaque bool   // a folder that hides what lower layers have below it
 	Inode  Inode  // zero in archives
+	// Capabilities says that an executable file has file capabilities
+	// (security.capability, capabilities(7)).
+	Capabilities bool
 	// Open reads a regular file. It must be called, if at all, before the visit
 	// returns. Nil for all other kinds, and for hard links in archives.
 	Open func() (File, error)

@@ -140,6 +140,8 @@ func (w *tarWalk) regular(e Entry, h *tar.Header) error {
 		return nil
 	}
 	e.Size = h.Size
+	_, e.Capabilities = h.PAXRecords["SCHILY.xattr."+capabilityAttr]
+	e.Capabilities = e.Capabilities && e.Mode&0o111 != 0
 	f := &tarFile{in: w.in, size: h.Size}
 	defer f.Close()
 	e.Open = func() (File, error) { return f, nil }

@@ -17,7 +17,7 @@ import "github.com/phigate/phigate/policy"
 const Version = "4"
 
 // Detector is a check on a file's name, its bytes or the rows of a table. One
-// of Open, Near and Table is set at least.
+// of Open, Near, Table and Name is set at least.
 type Detector struct {
 	policy.Info
 	// Anchors are expressions of package prefilter: near a match there may be
@@ -33,6 +33,9 @@ type Detector struct {
 	Near func(h Hit, s *Sink)
 	// Table says whether a table is of interest, by its name and columns.
 	Table func(m TableMeta, s *Sink) RowReader
+	// Name judges a name, of files and of all else, and says what is wrong with it;
+	// empty: nothing. It is asked for each name of a tree, not within containers.
+	Name func(e Entry) string
 	// Many is the rule under which PHI is reported, instead of the detector's own,
 	// where one file is about ManyFrom people or more; ManyFrom 0: there is none.
 	Many     policy.Info

@@ -19,6 +19,7 @@ type Set struct {
 	eager     []int          // detectors that are asked at each file's beginning
 	tables    []int          // detectors of tables
 	tells     []telling      // where encoded content begins
+	names     []int          // detectors of names
 }
 
 // anchor says whose a pattern is: a detector's, or with encodedContent an index
@@ -40,6 +41,9 @@ func NewSet(detectors []Detector) (*Set, error) {
 		}
 		if d.Open != nil && (d.Eager || len(d.Anchors) == 0) {
 			s.eager = append(s.eager, i)
+		}
+		if d.Name != nil {
+			s.names = append(s.names, i)
 		}
 		if d.Table != nil {
 			s.tables = append(s.tables, i)

@@ -7,9 +7,11 @@ package catalogue
 import (
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/filename"
 	"github.com/phigate/phigate/policy/detect/format"
 	"github.com/phigate/phigate/policy/detect/phi"
 	"github.com/phigate/phigate/policy/detect/secret"
+	"github.com/phigate/phigate/policy/detect/settings"
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
@@ -39,6 +41,15 @@ func All() []detect.Detector {
 		secret.MemoryDump(),
 		secret.BackupLeftover(),
 		secret.EnvSecrets(),
+		filename.Setuid(),
+		filename.WorldWritable(),
+		settings.Accounts(),
+		filename.PlaintextPrograms(),
+		settings.SSHServer(),
+		settings.TLS(),
+		settings.Database(),
+		filename.Tools(),
+		settings.Logging(),
 		secret.ServiceToken(),
 		secret.ConnectionString(),
 		secret.GenericSecret(),

@@ -21,7 +21,7 @@ func TestAll(t *testing.T) {
 		t.Error(err)
 	}
 	for _, d := range catalogue.All() {
-		if d.Open == nil && d.Near == nil && d.Table == nil {
+		if d.Open == nil && d.Near == nil && d.Table == nil && d.Name == nil {
 			t.Errorf("%s: nothing is asked of it", d.ID)
 		}
 	}

@@ -27,7 +27,7 @@ func EnvSecrets() detect.Detector {
 			if !isEnvFile(baseName(m.Path)) {
 				return nil
 			}
-			return &small{sink: s, parse: envFile}
+			return detect.Whole(s, envFile)
 		},
 	}
 }

@@ -36,7 +36,7 @@ func openClientFile(m detect.Meta, s *detect.Sink) detect.Reader {
 		return nil
 	}
 	if parse := clientParser(m.Path); parse != nil {
-		return &small{sink: s, parse: parse}
+		return detect.Whole(s, parse)
 	}
 	return nil
 }

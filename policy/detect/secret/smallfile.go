@@ -7,37 +7,8 @@ import (
 	"github.com/phigate/phigate/policy/detect"
 )
 
-// smallBytes is how much of a file of credentials is read; what people write
-// by hand is shorter.
-const smallBytes = 64 << 10
-
-// small collects the beginning of a file of a known name.
-type small struct {
-	sink    *detect.Sink
-	parse   parser
-	content []byte
-	holed   bool
-	more    bool // there is more than was read
-}
-
 // parser reads a file of credentials and reports them.
 type parser func(content []byte, s *detect.Sink)
-
-func (f *small) Window(w detect.Window) {
-	if f.holed = f.holed || w.Off > int64(len(f.content)) && len(f.content) < smallBytes; f.holed {
-		return
-	}
-	room := smallBytes - len(f.content)
-	f.more = f.more || len(w.Data) > room
-	f.content = append(f.content, w.Data[:min(room, len(w.Data))]...)
-}
-
-func (f *small) Close() {
-	f.parse(bytes.TrimPrefix(f.content, []byte("\uFEFF")), f.sink)
-	if f.more || f.holed {
-		f.sink.Skip("file of settings longer than 64 KiB was read up to there")
-	}
-}
 
 // baseName is the last part of a path, also within a container.
 func baseName(path string) string { return path[strings.LastIndexAny(path, "/!")+1:] }
