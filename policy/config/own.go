@@ -137,17 +137,27 @@ func (s *source) moment(key string, at located[string]) time.Time {
 	return time.Time{}
 }
 
-// volumes reads patterns of host paths, which are compared part by part.
+// volumes reads patterns of host paths, which are compared part by part, and
+// paths of the container; see [policy.CheckPHIVolume].
 func (s *source) volumes(patterns []located[string]) (out []string) {
 	for _, p := range patterns {
 		_, braced, _ := strings.Cut(p.Value, "{")
+		at, readOnly := strings.CutSuffix(p.Value, ":ro")
 		switch {
+		case strings.HasPrefix(p.Value, "container:"):
+			if err := policy.CheckPHIVolume(p.Value); err != nil {
+				s.problem(p.at, "phiVolumes entry %s: %v", shown(p.Value), err)
+				continue
+			}
+			out = append(out, p.Value)
 		case !strings.HasPrefix(p.Value, "/"):
 			s.problem(p.at, "phiVolumes takes absolute host paths, and here is %s; begin it with /", shown(p.Value))
 		case strings.Contains(braced, "}") && strings.Contains(braced[:strings.LastIndexByte(braced, '}')], "/"):
 			s.problem(p.at, "braces in phiVolumes hold no slash; write each path as an entry of its own")
-		case s.glob(p.at, p.Value):
-			out = append(out, path.Clean(p.Value))
+		case s.glob(p.at, at) && readOnly:
+			out = append(out, path.Clean(at)+":ro")
+		case s.glob(p.at, at):
+			out = append(out, path.Clean(at))
 		}
 	}
 	return out
