@@ -32,6 +32,9 @@ func (in *inForce) decide() Verdict {
 	}
 	notes := map[string]bool{}
 	for _, f := range r.Findings {
+		if !r.Now.IsZero() && r.Now.Before(f.From) {
+			continue // no violation yet
+		}
 		j := in.judge(f, notes)
 		if j.Action == Block {
 			v.Action = Block

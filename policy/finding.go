@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/phigate/phigate/policy/hipaa"
+import (
+	"time"
+
+	"github.com/phigate/phigate/policy/hipaa"
+)
 
 // Finding is one violation at one place. It has no field for the bytes that
 // were matched, so that none can ever be printed.
@@ -11,6 +15,9 @@ type Finding struct {
 	Count   int    // how often, at this place; 0 means once
 	// Individuals estimates the people affected; all zero where it means nothing.
 	Individuals Individuals
+	// From is the moment from which on it is a violation, such as the end of a
+	// release's support; zero: always. Decide passes over what is yet to come.
+	From time.Time
 	// Synthetic: all of it is marked as test data. It counts nevertheless.
 	Synthetic bool
 	// Fingerprint is a keyed HMAC of what was matched, hex, or empty.

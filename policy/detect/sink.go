@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"time"
 
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect/people"
@@ -50,6 +51,7 @@ type tally struct {
 	off         int64
 	message     string // of what was found; empty: the detector's title
 	fingerprint string
+	from        time.Time
 	people      people.Set
 }
 
@@ -112,6 +114,15 @@ func (s *Sink) FoundAs(message string, off int64) {
 	}
 }
 
+// FoundFrom is FoundAs for what is a violation from a moment on. That of the
+// first in a file is kept.
+func (s *Sink) FoundFrom(message string, off int64, from time.Time) {
+	s.FoundAs(message, off)
+	if t := &s.levels[PHI]; t.count == 1 {
+		t.from = from
+	}
+}
+
 func (s *Sink) count(level Level, off int64) *tally {
 	s.used, s.vain = true, 0
 	t := &s.levels[level]
@@ -170,6 +181,7 @@ func (r *Result) add(s *Sink) {
 			Individuals: policy.Individuals{Low: estimate.Low, Point: estimate.Point, High: estimate.High},
 			Synthetic:   t.synthetic == t.count,
 			Fingerprint: t.fingerprint,
+			From:        t.from,
 		}
 		switch many := s.detector.ManyFrom; {
 		case level != PHI:

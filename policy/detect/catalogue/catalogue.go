@@ -10,6 +10,7 @@ import (
 	"github.com/phigate/phigate/policy/detect/filename"
 	"github.com/phigate/phigate/policy/detect/format"
 	"github.com/phigate/phigate/policy/detect/phi"
+	"github.com/phigate/phigate/policy/detect/pkgdb"
 	"github.com/phigate/phigate/policy/detect/secret"
 	"github.com/phigate/phigate/policy/detect/settings"
 	"github.com/phigate/phigate/policy/hipaa"
@@ -48,7 +49,9 @@ func All() []detect.Detector {
 		settings.SSHServer(),
 		settings.TLS(),
 		settings.Database(),
+		settings.Certificates(),
 		filename.Tools(),
+		pkgdb.Insecure(),
 		settings.Logging(),
 		secret.ServiceToken(),
 		secret.ConnectionString(),

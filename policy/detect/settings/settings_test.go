@@ -1,8 +1,15 @@
 package settings_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/detecttest"
@@ -167,4 +174,39 @@ func FuzzSettings(f *testing.F) {
 			}
 		}
 	})
+}
+
+// authority is a self-signed certificate that expires then.
+func authority(t *testing.T, expires time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: expires.Add(-time.Hour), NotAfter: expires}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func TestCertificates(t *testing.T) {
+	early, late := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
+	const path = "/etc/ssl/certs/ca-certificates.crt"
+	both := append(authority(t, early), authority(t, late)...)
+	f := detecttest.Run(settings.Certificates(), path, both, 77).Of("stale-ca-bundle")
+	if f == nil || !f.From.Equal(late) || f.Count != 1 {
+		t.Fatalf("found %+v, want one from the last day on", f)
+	}
+	for name, content := range map[string][]byte{"another_file": both, "no_certificate": []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")} {
+		at := path
+		if name == "another_file" {
+			at = "/srv/ca.pem"
+		}
+		if detecttest.Run(settings.Certificates(), at, content).Of("stale-ca-bundle") != nil {
+			t.Errorf("%s: something found", name)
+		}
+	}
+	detecttest.Accept(t, settings.Certificates(), authority(t, early), path)
 }
