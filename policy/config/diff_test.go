@@ -34,7 +34,7 @@ func TestDiff(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			changes, problems := Diff([]File{{Name: "a.yaml", Data: []byte(test.before)}}, []File{{Name: "b.yaml", Data: []byte(test.after)}}, catalogue())
+			changes, problems := Diff([]File{{Name: "a.yaml", Data: []byte(test.before)}}, []File{{Name: "b.yaml", Data: []byte(test.after)}}, whole())
 			if len(problems) > 0 {
 				t.Fatal(problems)
 			}
