@@ -87,3 +87,21 @@ func TestProposalsAreNeverPrintedAsLaw(t *testing.T) {
 		}
 	}
 }
+
+// TestSecurityRule: each paragraph once, and everything of the Security Rule that
+// can be cited is in it.
+func TestSecurityRule(t *testing.T) {
+	listed := map[string]Citation{}
+	for _, c := range SecurityRule() {
+		if _, twice := listed[c.Paragraph()]; twice || c.Title() == "" {
+			t.Errorf("%s stands twice or has no title", c)
+		}
+		listed[c.Paragraph()] = c
+	}
+	for _, c := range All() {
+		inRule := strings.HasPrefix(c.Paragraph(), "164.308") || strings.HasPrefix(c.Paragraph(), "164.31")
+		if got, ok := listed[c.Paragraph()]; inRule && (!ok || got != c) {
+			t.Errorf("%s is not in the list, or otherwise", c)
+		}
+	}
+}
