@@ -24,6 +24,7 @@ func All() []detect.Detector {
 		format.X12(),
 		format.CDA(),
 		format.DICOM(),
+		format.DICOMJSON(),
 		format.NCPDP(),
 		format.Mumps(),
 		format.OpenEHR(),
