@@ -2,9 +2,9 @@ package rootfs
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +67,7 @@ func openRegular(dir int, name string, want *unix.Stat_t, attrs string) (File, e
 		return nil, err
 	}
 	defer unix.Close(pin)
-	if err := same(pin, want); err != nil {
+	if _, err := same(pin, want); err != nil {
 		return nil, err
 	}
 	fd, err := openPinned(pin, dir, name)
@@ -75,16 +75,10 @@ func openRegular(dir int, name string, want *unix.Stat_t, attrs string) (File, e
 		return nil, err
 	}
 	f := &diskFile{fd: fd}
-	if err := same(fd, want); err != nil {
+	if f.size, err = same(fd, want); err != nil {
 		f.Close()
 		return nil, err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		f.Close()
-		return nil, err
-	}
-	f.size = st.Size
 	if attrs != "" && hasAttr(fd, attrs+"metacopy") {
 		f.Close()
 		return nil, errMetadata
@@ -96,7 +90,7 @@ func openRegular(dir int, name string, want *unix.Stat_t, attrs string) (File, e
 // name is opened instead; O_NONBLOCK then keeps a FIFO from blocking.
 func openPinned(pin, dir int, name string) (int, error) {
 	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	link := fmt.Sprintf("/proc/self/fd/%d", pin)
+	link := "/proc/self/fd/" + strconv.Itoa(pin)
 	for _, f := range []int{flags | unix.O_NOATIME, flags} {
 		fd, err := unix.Open(link, f, 0)
 		for err == unix.EINTR {
@@ -113,15 +107,16 @@ func openPinned(pin, dir int, name string) (int, error) {
 	return -1, unix.EPERM
 }
 
-func same(fd int, want *unix.Stat_t) error {
+// same fails unless the file is the regular one that was seen as want. It gives its size.
+func same(fd int, want *unix.Stat_t) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return err
+		return 0, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Ino != want.Ino || st.Dev != want.Dev {
-		return errChanged
+		return 0, errChanged
 	}
-	return nil
+	return st.Size, nil
 }
 
 func hasAttr(fd int, name string) bool {
