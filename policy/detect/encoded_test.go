@@ -27,15 +27,19 @@ func (k *kept) Close() error {
 	return nil
 }
 
-// piecesOf are the decoded pieces of a text that comes in windows of a size.
-func piecesOf(t testing.TB, text string, size int) (all []string) {
+// decoding is a scan of a set that has nothing to find.
+func decoding(t testing.TB) *detect.Scan {
 	t.Helper()
 	set, err := detect.NewSet([]detect.Detector{{Info: policy.Info{ID: "x"}, Anchors: []string{"XYZZY"}, Near: func(detect.Hit, *detect.Sink) {}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	set.Block = 1
-	c := set.NewScan(keyed)
+	return set.NewScan(keyed)
+}
+
+// piecesOf are the decoded pieces of a text that comes in windows of a size.
+func piecesOf(c *detect.Scan, text string, size int) (all []string) {
 	c.Encoded = func(off int64, encoding string) io.WriteCloser {
 		return &kept{all: &all, at: fmt.Sprintf("%s@%d", encoding, off)}
 	}
@@ -89,18 +93,19 @@ func encodedSamples(t testing.TB) map[string]struct{ text, want string } {
 
 // TestEncoded: content is decoded wherever the windows' edges lie.
 func TestEncoded(t *testing.T) {
+	c := decoding(t)
 	pad := strings.Repeat("a line of the file before it\n", 400)
-	for name, c := range encodedSamples(t) {
+	for name, s := range encodedSamples(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, size := range []int{1, 7, 4096, 1 << 20} {
-				if got := strings.Join(piecesOf(t, c.text, size), "\n"); got != c.want {
-					t.Errorf("windows of %d: got %q, want %q", size, got, c.want)
+				if got := strings.Join(piecesOf(c, s.text, size), "\n"); got != s.want {
+					t.Errorf("windows of %d: got %q, want %q", size, got, s.want)
 				}
 			}
 			for cut := 0; cut < 300; cut += 37 { // over the edges of the buffer
 				lead := pad[:len(pad)-300+cut]
-				if got := piecesOf(t, lead+"\n"+c.text, 5000); len(got) != min(1, len(c.want)) || len(got) == 1 &&
-					got[0][strings.IndexByte(got[0], ' '):] != c.want[strings.IndexByte(c.want, ' '):] {
+				if got := piecesOf(c, lead+"\n"+s.text, 5000); len(got) != min(1, len(s.want)) || len(got) == 1 &&
+					got[0][strings.IndexByte(got[0], ' '):] != s.want[strings.IndexByte(s.want, ' '):] {
 					t.Errorf("behind %d bytes: %d pieces", len(lead)+1, len(got))
 				}
 			}
@@ -112,7 +117,7 @@ func TestEncoded(t *testing.T) {
 func TestEncodedOneAfterAnother(t *testing.T) {
 	b64 := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(";base64,QUJDREVGR0hJSktM ", 4000)))
 	text := `{"data":"` + b64 + `"},` + strings.Repeat(`{"data":"`+base64.StdEncoding.EncodeToString([]byte(message))+`"},`, 3000)
-	if got := piecesOf(t, text, 1<<20); len(got) != 3001 {
+	if got := piecesOf(decoding(t), text, 1<<20); len(got) != 3001 {
 		t.Errorf("%d pieces, want 3001", len(got))
 	}
 }
@@ -124,8 +129,9 @@ func FuzzEncoded(f *testing.F) {
 		f.Add(c.text, uint16(9))
 	}
 	f.Add(`\"resourceType\" "\ud83d\uZZ\`+"\n&lt;ClinicalDocument &#x;&;&#99999999;<", uint16(3))
+	c := decoding(f)
 	f.Fuzz(func(t *testing.T, text string, size uint16) {
-		whole, parts := piecesOf(t, text, len(text)+1), piecesOf(t, text, int(size)+1)
+		whole, parts := piecesOf(c, text, len(text)+1), piecesOf(c, text, int(size)+1)
 		if diff := cmp.Diff(whole, parts); diff != "" {
 			t.Errorf("windows of %d change the pieces", int(size)+1)
 		}

@@ -51,7 +51,7 @@ func openTable(m detect.Meta, s *detect.Sink) detect.Reader {
 			return nil
 		}
 		if off > textOff(m.Hit) || off <= 0 { // else the header is longer than what is seen: it is looked for
-			t.from, t.expects = off, true
+			t.from = off
 		}
 	}
 	t.lines = detect.NewLines(maxRow, t.line)
@@ -157,7 +157,6 @@ type table struct {
 	person  person
 	cut     bool
 	wide    bool // there are more columns, or longer headers, than are looked at
-	expects bool // the first line that is read is a header
 }
 
 func (t *table) Window(w detect.Window) {
@@ -186,7 +185,6 @@ func (t *table) line(l detect.Line) {
 		if plausible(l.Text) {
 			t.layout = t.header(l.Text)
 		}
-		t.expects = false
 	default:
 		t.body(l)
 	}
@@ -196,9 +194,9 @@ func (t *table) line(l detect.Line) {
 // that gives most columns of them.
 func (t *table) header(line []byte) *layout {
 	const longest = 64 << 10
-	if len(line) > longest {
-		t.wide = t.wide || t.expects
-		return nil
+	cut := len(line) > longest
+	if cut {
+		line = line[:longest]
 	}
 	var best *layout
 	for i := range len(delimiters) {
@@ -210,6 +208,7 @@ func (t *table) header(line []byte) *layout {
 			best = l
 		}
 	}
+	t.wide = t.wide || cut && best != nil
 	return best
 }
 

@@ -172,7 +172,19 @@ func (z *Tokenizer) doctype(c byte) {
 }
 
 // cdata takes a byte or run of a CDATA section.
+//
+// One that begins an element's text and begins with a tag holds a document, as messages hold
+// others: it is read as if it stood there by itself.
 func (z *Tokenizer) cdata(data []byte, i int) int {
+	if z.skip == 0 && z.tail == 0 && !z.solid {
+		if blank(data[i]) {
+			return i + 1
+		}
+		if z.skip = 1; data[i] == '<' {
+			z.state = outside
+			return i
+		}
+	}
 	switch c := data[i]; {
 	case c == ']':
 		z.tail++

@@ -60,6 +60,7 @@ func TestTokenizer(t *testing.T) {
 		"entities": {`<a x="&lt;&#65;&#x42;&quot;">&amp;&unknown;&&#1114112;x&apos; & y</a>`, []string{`<a|x=<AB"`, `=a:&&x' & y`, "/a"}},
 		"long":     {`<a>&averyverylongname;</a>`, []string{"<a", "=a:&averyverylongname;", "/a"}},
 		"cdata":    {`<a>x <![CDATA[<b>]]]]>y</a>`, []string{"<a", "=a:x <b>]]y", "/a"}},
+		"document": {`<a><![CDATA[ <b x="1">t</b>]]></a>`, []string{"<a", "<a.b|x=1", "=a.b:t", "/a.b", "=a:]]>", "/a"}},
 		"comment":  {`<a><!-- <b> -- --->x<?pi <c> ?>y</a>`, []string{"<a", "=a:xy", "/a"}},
 		"doctype": {`<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "]>"> <!ELEMENT c (d)>]><a x="&b;">&b;</a>&amp;`,
 			[]string{"<a|x=!unexpanded", "=a:!unexpanded", "/a", "=:&"}},
