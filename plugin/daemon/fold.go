@@ -36,6 +36,8 @@ type fold struct {
 	record func(ctx context.Context, d *policy.Decision) (uint64, error)
 	now    func() time.Time
 	log    *slog.Logger
+	// progress is what a refusal for a scan under way says of it.
+	progress *regexp.Regexp
 
 	mu      sync.Mutex
 	folds   map[[sha256.Size]byte]*folded
@@ -58,7 +60,7 @@ type budget struct {
 }
 
 func newFold(record func(context.Context, *policy.Decision) (uint64, error), log *slog.Logger) *fold {
-	return &fold{record: record, now: time.Now, log: log, folds: map[[sha256.Size]byte]*folded{}, budgets: map[string]*budget{}}
+	return &fold{record: record, now: time.Now, log: log, progress: regexp.MustCompile(`in progress, \d+ %`), folds: map[[sha256.Size]byte]*folded{}, budgets: map[string]*budget{}}
 }
 
 // Record is the log's, but for a refusal that is the same as an earlier one, or
@@ -68,7 +70,7 @@ func (f *fold) Record(ctx context.Context, d *policy.Decision) (uint64, error) {
 	if !isRefusal(d) {
 		return f.record(ctx, d)
 	}
-	key := sameness(d)
+	key := f.sameness(d)
 	if seq := f.again(key, d); seq > 0 {
 		d.Seq = seq
 		return seq, nil
@@ -91,7 +93,7 @@ func isRefusal(d *policy.Decision) bool {
 
 // sameness is equal for refusals that differ in when they came, how long they
 // took, how far a scan was, and, in a pod, which container of a retry it was.
-func sameness(d *policy.Decision) [sha256.Size]byte {
+func (f *fold) sameness(d *policy.Decision) [sha256.Size]byte {
 	c := *d
 	c.Seq, c.Time, c.DurationMs, c.DurationUs = 0, time.Time{}, 0, 0
 	c.Coverage = policy.Coverage{}
@@ -102,11 +104,8 @@ func sameness(d *policy.Decision) [sha256.Size]byte {
 	if err != nil { // which writing it down will say
 		return [sha256.Size]byte{}
 	}
-	return sha256.Sum256(progress().ReplaceAll(text, []byte("in progress")))
+	return sha256.Sum256(f.progress.ReplaceAll(text, []byte("in progress")))
 }
-
-// progress is what a refusal for a scan under way says of it.
-func progress() *regexp.Regexp { return regexp.MustCompile(`in progress, \d+ %`) }
 
 // again counts a refusal that is the same as an earlier one, and returns its number.
 func (f *fold) again(key [sha256.Size]byte, d *policy.Decision) uint64 {

@@ -97,7 +97,7 @@ func TestWhatDiffersIsRecorded(t *testing.T) {
 func TestBudgetOfANamespace(t *testing.T) {
 	clock := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	f, b := newTestFold(&clock)
-	const tries = 100_000
+	const tries = 30_000
 	var last uint64
 	for i := range tries {
 		seq, err := f.Record(t.Context(), refused("evil", fmt.Sprint(i), "c", "x"))
