@@ -3,11 +3,11 @@ package detect
 import "bytes"
 
 // wholeBytes is how much of a file of settings is read; what people write by
-// hand is shorter.
-const wholeBytes = 64 << 10
+// hand is shorter, and so is Java's java.security with all its comments.
+const wholeBytes = 256 << 10
 
 // Whole reads a file of settings and has it parsed when it ends. Of a longer one
-// than 64 KiB, or one with holes, the beginning is parsed, and that is said.
+// than 256 KiB, or one with holes, the beginning is parsed, and that is said.
 func Whole(s *Sink, parse func(content []byte, s *Sink)) Reader {
 	return &whole{sink: s, parse: parse}
 }
@@ -33,6 +33,6 @@ func (f *whole) Window(w Window) {
 func (f *whole) Close() {
 	f.parse(bytes.TrimPrefix(f.content, []byte("\uFEFF")), f.sink)
 	if f.more || f.holed {
-		f.sink.Skip("file of settings longer than 64 KiB was read up to there")
+		f.sink.Skip("file of settings longer than 256 KiB was read up to there")
 	}
 }
