@@ -66,6 +66,11 @@ func (x *index) seek(seq uint64) int64 {
 // Read calls fn with each durable record from number from on, in order, and
 // returns fn's error. It sees what is there when it begins.
 func (l *Log) Read(ctx context.Context, from uint64, fn func(*policy.Decision) error) error {
+	return l.Entries(ctx, from, func(e Entry) error { return fn(e.Decision) })
+}
+
+// Entries is Read with what proves each record.
+func (l *Log) Entries(ctx context.Context, from uint64, fn func(Entry) error) error {
 	l.mu.Lock()
 	r := reader{fsys: os.DirFS(l.dir), dir: l.dir, from: from, end: mark{seq: l.durable.seq}}
 	if at := l.index.seek(from); at > 0 {
@@ -75,7 +80,7 @@ func (l *Log) Read(ctx context.Context, from uint64, fn func(*policy.Decision) e
 	if r.end.seq < from || r.end.seq == 0 {
 		return ctx.Err()
 	}
-	return r.read(ctx, decoded(func(e Entry) error { return fn(e.Decision) }))
+	return r.read(ctx, decoded(fn))
 }
 
 // Wait returns when a record after number after is durable, at once when one

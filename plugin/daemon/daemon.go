@@ -219,7 +219,7 @@ func (d *Daemon) export(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		err := journal.Export(ctx, d.Config.Journal, d.recorder, d.Config.JournalCursor(), d.Log)
+		err := journal.Export(ctx, journal.At(d.Config.Journal), d.recorder, d.Config.JournalCursor(), d.Log)
 		if err != nil && ctx.Err() == nil {
 			d.Log.Error("sending decisions to the journal; trying again", "error", err)
 		}

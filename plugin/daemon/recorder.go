@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -148,11 +150,18 @@ func (r *recorder) failure() string {
 	return r.failed.Error()
 }
 
-// Last implements engine.Recorder; Read, Wait and Seq are journal.Source.
+// Last implements engine.Recorder, Read bypass.Log.
 func (r *recorder) Last() time.Time { return r.open().Last() }
 
 func (r *recorder) Read(ctx context.Context, from uint64, fn func(*policy.Decision) error) error {
 	return r.open().Read(ctx, from, fn)
+}
+
+// Entries, Wait and Seq are journal.Source.
+func (r *recorder) Entries(ctx context.Context, from uint64, fn func(report.Entry) error) error {
+	return r.open().Entries(ctx, from, func(e audit.Entry) error {
+		return fn(report.Entry{LogID: e.Log, Seq: e.Seq, Leaf: hex.EncodeToString(e.Leaf[:]), Decision: e.Decision})
+	})
 }
 
 func (r *recorder) Wait(ctx context.Context, after uint64) error { return r.open().Wait(ctx, after) }

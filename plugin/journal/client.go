@@ -2,13 +2,11 @@
 // behind the verdict's back: it reads what the log already holds and never
 // stands in the way of a verdict.
 //
-// The journal is transport and index, not the record of truth. Each decision
-// is sent at least once, in order, and carries its number in the log
-// (PHIGATE_SEQ). What journald has accepted and not yet stored when it is
-// killed is lost to the journal, though not to the log, and journald's own rate
-// limit can drop lines of a unit without telling it (LogRateLimitIntervalSec=0
-// in ours). Its socket is open to every local process, so a line in the journal
-// proves nothing by itself.
+// The journal is transport and index, not the record of truth. Each decision is
+// there at least once, with its number in the log (PHIGATE_SEQ) and the hash of
+// its leaf (PHIGATE_LEAF): what journald drops although it has accepted it, killed
+// or over its rate limit, is found by reading back and sent again. Its socket is
+// open to every local process, so a line in the journal proves nothing by itself.
 package journal
 
 import (

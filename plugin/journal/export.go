@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/plugin/report"
 )
 
 // Source is the log that is exported.
 type Source interface {
-	// Read calls fn with each record from number from on that is there now.
-	Read(ctx context.Context, from uint64, fn func(*policy.Decision) error) error
+	// Entries calls fn with each record from number from on that is there now.
+	Entries(ctx context.Context, from uint64, fn func(report.Entry) error) error
 	// Wait returns when there is a record after number after.
 	Wait(ctx context.Context, after uint64) error
 	// Seq is the last record's number.
@@ -23,35 +23,44 @@ type Source interface {
 const (
 	firstPause   = time.Millisecond
 	longestPause = time.Second
-	// saveEvery is how often the cursor is written while records flow.
-	saveEvery = time.Second
+	// confirmAfter is how long after it was sent a record is looked for.
+	confirmAfter = 2 * time.Second
 	// parting is how long the last records may take when the daemon stops.
-	parting = 200 * time.Millisecond
+	parting = time.Second
 )
 
-// Export sends the records of src to journald's socket, in order, from the one
-// after the cursor file's on, until ctx ends. Where journald is absent, hung or
-// slow it waits, at most a second at a time, and goes on from where it stopped.
+// Export sends the records of src to journald, in order, from the one after the
+// cursor file's on, until ctx ends. Where journald is absent, hung or slow it
+// waits, at most a second at a time, and goes on from where it stopped.
+//
+// What journald accepts it may still lose: killed before it has stored it, or
+// over its rate limit, of which it tells no sender. So what was sent is read back,
+// and what is not there is sent again, until it is. The cursor is the last record
+// of which that is known for all up to it; it is durable, and after a crash what
+// lies behind it is looked for first and then sent. A record may so come twice,
+// never not at all.
+//
 // It returns an error only where the log cannot be read, and may then be called
 // again, or where the last cursor could not be written.
-//
-// The cursor is saved at most every second and at the end, so after a crash the
-// records of the last second are sent again.
-func Export(ctx context.Context, socket string, src Source, cursor string, log *slog.Logger) error {
-	client, err := NewClient(socket)
+func Export(ctx context.Context, to Journal, src Source, cursor string, log *slog.Logger) error {
+	client, err := NewClient(to.Socket)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	sent, err := loadCursor(cursor)
+	confirmed, err := loadCursor(cursor)
 	if err != nil {
 		log.Warn("journal: the cursor cannot be read, all records are sent again", "error", err)
 	}
-	if last := src.Seq(); sent > last {
-		log.Warn("journal: the cursor is ahead of the log, all records are sent again", "cursor", sent, "last", last)
-		sent = 0
+	if last := src.Seq(); confirmed > last {
+		log.Warn("journal: the cursor is ahead of the log, all records are sent again", "cursor", confirmed, "last", last)
+		confirmed = 0
 	}
-	x := &exporter{client: client, src: src, path: cursor, log: log, sent: sent, saved: sent}
+	x := &exporter{client: client, journal: to, src: src, path: cursor, log: log, sent: confirmed, confirmed: confirmed, saved: confirmed}
+	if len(to.Read) == 0 {
+		log.Info("journal: what is sent there is not read back", "socket", to.Socket)
+	}
+	x.remember(ctx)
 	err = x.run(ctx)
 	if ctx.Err() != nil {
 		err = x.part(ctx)
@@ -60,49 +69,79 @@ func Export(ctx context.Context, socket string, src Source, cursor string, log *
 }
 
 type exporter struct {
-	client  *Client
-	src     Source
-	path    string // of the cursor
-	log     *slog.Logger
-	sent    uint64
-	saved   uint64
-	savedAt time.Time
-	down    bool // said that the journal is not reachable
-	unsaved bool // said that the cursor cannot be written
+	client    *Client
+	journal   Journal
+	src       Source
+	path      string // of the cursor
+	log       *slog.Logger
+	sent      uint64
+	confirmed uint64            // all up to it are in the journal
+	saved     uint64            // confirmed, as the cursor file has it
+	waiting   []wanted          // sent and not confirmed yet, in order
+	due       time.Time         // when the first of them is looked for
+	there     map[uint64]string // in the journal already when we began
+	failures  int               // readings in a row that did not work
+	down      bool              // said that the journal is not reachable
+	unsaved   bool              // said that the cursor cannot be written
+}
+
+// wanted is a record that should be in the journal.
+type wanted struct {
+	seq  uint64
+	leaf string
 }
 
 // run ends with ctx or with an error of the log.
 func (x *exporter) run(ctx context.Context) error {
 	for {
-		if err := x.src.Read(ctx, x.sent+1, func(d *policy.Decision) error { return x.deliver(ctx, d) }); err != nil {
-			return fmt.Errorf("exporting to the journal: %w", err)
+		err := x.src.Entries(ctx, x.sent+1, func(e report.Entry) error { return x.pass(ctx, e) })
+		if err == nil {
+			err = x.wait(ctx)
 		}
-		if err := x.wait(ctx); err != nil {
+		if err != nil {
 			return fmt.Errorf("exporting to the journal: %w", err)
 		}
 	}
 }
 
-// wait returns when there is more, and saves the cursor when it stays quiet.
-func (x *exporter) wait(ctx context.Context) error {
-	quiet, cancel := context.WithTimeout(ctx, saveEvery)
-	err := x.src.Wait(quiet, x.sent)
-	cancel()
-	if err == nil {
-		return nil
-	}
-	if quiet.Err() == nil || ctx.Err() != nil { // the log's end, or ours
+// pass sends one record unless the journal has it, and stops to look for what was
+// sent when that is much or long ago.
+func (x *exporter) pass(ctx context.Context, e report.Entry) error {
+	if leaf, known := x.there[e.Seq]; known && leaf == e.Leaf {
+		delete(x.there, e.Seq)
+		x.sent = e.Seq
+	} else if err := x.deliver(ctx, e); err != nil {
 		return err
 	}
-	x.trySave()
-	return x.src.Wait(ctx, x.sent)
+	if len(x.waiting) == 0 {
+		x.due = time.Now().Add(confirmAfter)
+	}
+	x.waiting = append(x.waiting, wanted{e.Seq, e.Leaf})
+	if len(x.waiting) >= window || time.Now().After(x.due) {
+		return x.confirm(ctx)
+	}
+	return nil
+}
+
+// wait returns when there is more, and looks for what was sent when it stays quiet.
+func (x *exporter) wait(ctx context.Context) error {
+	if len(x.waiting) == 0 {
+		return x.src.Wait(ctx, x.sent)
+	}
+	quiet, cancel := context.WithDeadline(ctx, x.due)
+	err := x.src.Wait(quiet, x.sent)
+	cancel()
+	if err == nil || quiet.Err() == nil || ctx.Err() != nil { // more, the log's end, or ours
+		return err
+	}
+	return x.confirm(ctx)
 }
 
 // deliver sends one record, however long that takes.
-func (x *exporter) deliver(ctx context.Context, d *policy.Decision) error {
+func (x *exporter) deliver(ctx context.Context, e report.Entry) error {
 	pause := firstPause
 	for {
-		err := x.client.Send(Fields(d))
+		err := x.client.Send(Fields(e))
 		if err == nil {
 			break
 		}
@@ -110,30 +149,43 @@ func (x *exporter) deliver(ctx context.Context, d *policy.Decision) error {
 			x.down = true
 			x.log.Warn("journal: not reachable; decisions are in the log and follow", "after", x.sent, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 		pause = min(2*pause, longestPause)
 	}
 	if x.down {
 		x.down = false
-		x.log.Info("journal: reachable again", "from", d.Seq)
+		x.log.Info("journal: reachable again", "from", e.Seq)
 	}
-	x.sent = d.Seq
-	if time.Since(x.savedAt) >= saveEvery {
-		x.trySave()
-	}
+	x.sent = max(x.sent, e.Seq)
 	return nil
 }
 
-// part sends what is left when the daemon stops, as far as journald takes it
-// without waiting for long.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// part sends what is left when the daemon stops, and looks once for what was
+// sent, as far as that takes no long time.
 func (x *exporter) part(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
-	err := x.src.Read(ctx, x.sent+1, func(d *policy.Decision) error { return x.deliver(ctx, d) })
+	err := x.src.Entries(ctx, x.sent+1, func(e report.Entry) error {
+		if err := x.deliver(ctx, e); err != nil {
+			return err
+		}
+		x.waiting = append(x.waiting, wanted{e.Seq, e.Leaf})
+		return nil
+	})
+	if ctx.Err() == nil {
+		x.look(ctx)
+	}
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -151,13 +203,12 @@ func (x *exporter) trySave() {
 }
 
 func (x *exporter) save(durable bool) error {
-	if x.sent == x.saved {
+	if x.confirmed == x.saved {
 		return nil
 	}
-	x.savedAt = time.Now()
-	if err := saveCursor(x.path, x.sent, durable); err != nil {
+	if err := saveCursor(x.path, x.confirmed, durable); err != nil {
 		return err
 	}
-	x.saved = x.sent
+	x.saved = x.confirmed
 	return nil
 }

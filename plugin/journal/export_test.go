@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/journal"
+	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/journald"
 )
@@ -26,6 +28,20 @@ type node struct {
 	log    *audit.Log
 	cursor string
 	stop   func()
+}
+
+// source reads a log as the daemon does.
+type source struct{ *audit.Log }
+
+func (s source) Entries(ctx context.Context, from uint64, fn func(report.Entry) error) error {
+	return s.Log.Entries(ctx, from, func(e audit.Entry) error {
+		return fn(report.Entry{LogID: e.Log, Seq: e.Seq, Leaf: fmt.Sprintf("%x", e.Leaf[:]), Decision: e.Decision})
+	})
+}
+
+// journal is the node's, read back where the test's journald writes.
+func (n *node) journal() journal.Journal {
+	return journal.Journal{Socket: n.Socket, Read: n.ReadAll()}
 }
 
 func newNode(t *testing.T, j *journald.Journal) *node {
@@ -46,7 +62,7 @@ func (n *node) export(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- journal.Export(ctx, n.Socket, n.log, n.cursor, quiet()) }()
+	go func() { done <- journal.Export(ctx, n.journal(), source{n.log}, n.cursor, quiet()) }()
 	stopped := false
 	n.stop = func() {
 		cancel()
@@ -60,6 +76,28 @@ func (n *node) export(t *testing.T) {
 	}
 	stop := n.stop
 	t.Cleanup(func() { stop() })
+}
+
+// recordAtOnce writes count decisions, from many callers at a time.
+func (n *node) recordAtOnce(t *testing.T, count int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	todo := make(chan int)
+	for range 64 {
+		wg.Go(func() {
+			for range todo {
+				d := &policy.Decision{Kind: "verdict", Target: "clinic/app", Verdict: policy.Allow, Findings: []policy.Record{}, Skipped: []policy.SkipEntry{}}
+				if _, err := n.log.Record(t.Context(), d); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range count {
+		todo <- i
+	}
+	close(todo)
+	wg.Wait()
 }
 
 // record writes count decisions and returns the slowest.
@@ -187,7 +225,7 @@ func TestExportGoesOnWithoutItsCursor(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- journal.Export(ctx, n.Socket, n.log, filepath.Join(t.TempDir(), "missing", "cursor"), quiet())
+		done <- journal.Export(ctx, n.journal(), source{n.log}, filepath.Join(t.TempDir(), "missing", "cursor"), quiet())
 	}()
 	n.record(t, 20)
 	n.expect(t, 20)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -16,6 +17,7 @@ const (
 	warning  = 4
 	notice   = 5
 	info     = 6
+	debug    = 7
 )
 
 // Class is a kind of entry: its fixed MESSAGE_ID, explained by the catalogue in
@@ -43,6 +45,7 @@ func Classes() []Class {
 		{"bypass", "0bd2c4a98fb6440ea1f1b0d4a6c3f957", warning},
 		{"log-damaged", "3c5b00d7c8c349c97fd349e80abf2f26", critical},
 		{"log-outage", "7a6a005883191c5b3657010f66bb89ca", critical},
+		{"heartbeat", "e1d5a0c37f2b4d6b9c8e5f40a1b7d239", debug},
 		{"record", "d0b7c1f5a2e94c3f8f6a9e2b71c4d836", info},
 	}
 }
@@ -69,19 +72,22 @@ func isVerdict(d *policy.Decision) bool { return d.Kind == "verdict" }
 
 // maxRepeated bounds a repeated field: journald keeps at most 1,024 fields of
 // one entry and drops all of it beyond.
-const maxRepeated = 400
+const maxRepeated = 300
 
-// Fields is the decision as a journal entry. Names are stable.
-func Fields(d *policy.Decision) []Field {
+// Fields is the record as a journal entry. Names are stable.
+func Fields(e report.Entry) []Field {
+	d := e.Decision
 	class := classOf(d)
 	fs := entry{
 		{"MESSAGE", d.Summary()},
 		{"MESSAGE_ID", class.ID},
 		{"PRIORITY", strconv.Itoa(class.Priority)},
 		{"SYSLOG_IDENTIFIER", "phigate"},
-		{"PHIGATE_SEQ", strconv.FormatUint(d.Seq, 10)},
+		{"PHIGATE_SEQ", strconv.FormatUint(e.Seq, 10)},
 		{"PHIGATE_KIND", d.Kind},
 	}
+	fs.add("PHIGATE_LOG", e.LogID)
+	fs.add("PHIGATE_LEAF", e.Leaf)
 	fs.add("PHIGATE_GATE", string(d.Gate))
 	fs.add("PHIGATE_CONTAINER_ID", d.Container)
 	fs.add("PHIGATE_POD", d.Pod)
@@ -90,6 +96,11 @@ func Fields(d *policy.Decision) []Field {
 	fs.add("PHIGATE_IMAGE", d.Image)
 	fs.add("PHIGATE_IMAGE_DIGEST", d.ImageDigest)
 	fs.add("PHIGATE_POLICY_DIGEST", d.Policy)
+	for i, use := range d.Exceptions {
+		if i < maxRepeated {
+			fs.add("PHIGATE_EXCEPTION", use.ID)
+		}
+	}
 	if d.Withdraws > 0 {
 		fs.add("PHIGATE_WITHDRAWS", strconv.FormatUint(d.Withdraws, 10))
 	}

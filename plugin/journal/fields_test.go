@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/phigate/phigate/plugin/journal"
+	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/journald"
 )
@@ -36,7 +37,7 @@ func TestFieldsOfAVerdictInTheJournal(t *testing.T) {
 	j := journald.Start(t)
 	d := blocked()
 	d.Target = "clinic/app\nPHIGATE_ACTION=allow"
-	if err := newClient(t, j.Socket).Send(journal.Fields(d)); err != nil {
+	if err := newClient(t, j.Socket).Send(journal.Fields(report.Entry{LogID: "log", Seq: d.Seq, Leaf: "0f", Decision: d})); err != nil {
 		t.Fatal(err)
 	}
 	entry := j.Await(t, 1, "SYSLOG_IDENTIFIER=phigate")[0]
@@ -47,7 +48,7 @@ func TestFieldsOfAVerdictInTheJournal(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"PRIORITY": {"4"}, "PHIGATE_SEQ": {"7"}, "PHIGATE_KIND": {"verdict"}, "PHIGATE_GATE": {"validate"},
+		"PRIORITY": {"4"}, "PHIGATE_SEQ": {"7"}, "PHIGATE_LOG": {"log"}, "PHIGATE_LEAF": {"0f"}, "PHIGATE_KIND": {"verdict"}, "PHIGATE_GATE": {"validate"},
 		"PHIGATE_CONTAINER_ID": {"c1"}, "PHIGATE_POD": {"app-0"}, "PHIGATE_POD_UID": {"u1"}, "PHIGATE_NAMESPACE": {"clinic"},
 		"PHIGATE_IMAGE": {"registry.example/app:1"}, "PHIGATE_IMAGE_DIGEST": {"sha256:aa"}, "PHIGATE_POLICY_DIGEST": {"sha256:bb"},
 		"PHIGATE_ACTION": {"block"}, "PHIGATE_MODE": {"enforce"}, "PHIGATE_SEVERITY": {"critical"},
@@ -66,14 +67,14 @@ func TestFieldsStayWithinJournaldsLimit(t *testing.T) {
 	for i := range policy.MaxRecorded {
 		d.Findings = append(d.Findings, policy.Record{Rule: fmt.Sprint("rule-", i), Citations: []string{fmt.Sprint("45 CFR ", i)}})
 	}
-	if n := len(journal.Fields(d)); n > 1000 {
+	if n := len(journal.Fields(report.Entry{LogID: "log", Seq: d.Seq, Leaf: "0f", Decision: d})); n > 1000 {
 		t.Errorf("%d fields, journald drops entries of more than 1,024", n)
 	}
 }
 
 func TestOnlyVerdictsHaveAnAction(t *testing.T) {
 	for _, c := range journal.Classes() {
-		for _, f := range journal.Fields(&policy.Decision{Kind: c.Name, Message: "x"}) {
+		for _, f := range journal.Fields(report.Entry{Decision: &policy.Decision{Kind: c.Name, Message: "x"}}) {
 			if f.Name == "PHIGATE_ACTION" {
 				t.Errorf("a record of kind %s says an action", c.Name)
 			}
@@ -109,7 +110,7 @@ func TestWazuhTag(t *testing.T) {
 		"somebody's own (not a section)": "",
 	} {
 		got := ""
-		for _, f := range journal.Fields(&policy.Decision{Kind: "verdict", Findings: []policy.Record{{Citations: []string{citation}}}}) {
+		for _, f := range journal.Fields(report.Entry{Decision: &policy.Decision{Kind: "verdict", Findings: []policy.Record{{Citations: []string{citation}}}}}) {
 			if f.Name == "PHIGATE_TAG" {
 				got = f.Value
 			}

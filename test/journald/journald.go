@@ -19,23 +19,29 @@ import (
 const binary = "/lib/systemd/systemd-journald"
 
 // script runs inside the new mount namespace. $1 is the folder that both sides
-// see.
+// see, $2 more settings.
 const script = `set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log /var/log/journal
 printf '[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nForwardToSyslog=no\nForwardToWall=no\nRateLimitIntervalSec=0\nSystemMaxUse=64M\n' \
   > /run/systemd/journald.conf.d/test.conf
+printf '%s\n' '[Journal]' "$2" > /run/systemd/journald.conf.d/test2.conf
 mount --bind "$1/run" /run/systemd/journal
 mount --bind "$1/log" /var/log/journal
+mkdir -p "$1/volatile" && mount --bind "$1/volatile" /run/log
 touch /run/systemd/journal/flushed
 exec ` + binary
 
 // Journal is a journald and what it stores.
 type Journal struct {
 	Socket string // of the native protocol; there from Start on
-	Logs   string // for journalctl --directory
-	dir    string
-	cmd    *exec.Cmd
+	Logs   string // for journalctl --directory: what is kept on the disk
+	// Volatile is where journald writes what it cannot keep on the disk.
+	Volatile string
+	// Settings are lines of journald.conf's section Journal, over those for tests.
+	Settings string
+	dir      string
+	cmd      *exec.Cmd
 }
 
 // New prepares a journal whose journald does not run yet, so Socket does not
@@ -49,7 +55,7 @@ func New(t testing.TB) *Journal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &Journal{Socket: filepath.Join(dir, "run", "socket"), Logs: filepath.Join(dir, "log"), dir: dir}
+	j := &Journal{Socket: filepath.Join(dir, "run", "socket"), Logs: filepath.Join(dir, "log"), Volatile: filepath.Join(dir, "volatile"), dir: dir}
 	machine, err := os.ReadFile("/etc/machine-id")
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +72,12 @@ func New(t testing.TB) *Journal {
 	return j
 }
 
+// ReadAll is a command that reads what is on the disk and what is not, as
+// journalctl does on a node; journalctl's arguments follow.
+func (j *Journal) ReadAll() []string {
+	return []string{"sh", "-c", `exec journalctl $(printf -- '--file=%s ' $(ls "$0"/log/*/*.journal "$0"/volatile/journal/*/*.journal 2>/dev/null)) "$@"`, j.dir}
+}
+
 // Start runs a journald until the test ends.
 func Start(t testing.TB) *Journal {
 	t.Helper()
@@ -78,7 +90,7 @@ func Start(t testing.TB) *Journal {
 func (j *Journal) Run(t testing.TB) {
 	t.Helper()
 	os.Remove(j.Socket)
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", j.dir)
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", j.dir, j.Settings)
 	out := new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -58,14 +58,13 @@ type Log struct {
 
 // Proof is what a verification of the whole log came to.
 type Proof struct {
-	Verified   bool      `json:"verified"`
-	UpTo       uint64    `json:"upTo"`              // the last sequence number that it covers
-	Checked    string    `json:"checked"`           // against what, for people
-	Root       string    `json:"root,omitempty"`    // RFC 6962 tree hash
-	Checkpoint string    `json:"checkpoint"`        // the newest that covers it, for people; empty for none
-	Witnesses  []string  `json:"witnesses"`         // that have signed it
-	Problem    string    `json:"problem,omitempty"` // why it is not verified
-	At         time.Time `json:"checkpointTime,omitzero"`
+	Verified   bool     `json:"verified"`
+	UpTo       uint64   `json:"upTo"`              // the last sequence number that it covers
+	Checked    string   `json:"checked"`           // against what, for people
+	Root       string   `json:"root,omitempty"`    // RFC 6962 tree hash
+	Checkpoint string   `json:"checkpoint"`        // the newest that covers it, for people; empty for none
+	Witnesses  []string `json:"witnesses"`         // that have signed it
+	Problem    string   `json:"problem,omitempty"` // why it is not verified
 }
 
 // Totals count records. Blocked, Warned, Audited and Clean add up to Judged;
