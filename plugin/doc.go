@@ -26,6 +26,7 @@
 //	layers      which folders a mounted root is made of, and what engines call them
 //	arrival     the door at which images arrive: an early warning
 //	bypass      sees the containers that came through no door, and records them
+//	redact      takes identifiers out of names before a decision is recorded
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	explain     what became of each rule, and whose word its action follows

@@ -22,6 +22,7 @@ import (
 	"github.com/phigate/phigate/plugin/engine"
 	"github.com/phigate/phigate/plugin/inspect"
 	"github.com/phigate/phigate/plugin/inspect/expand"
+	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/config"
@@ -216,20 +217,11 @@ func unselected(p *policy.Policy, s *policy.Subject) []string {
 // scanner reads files with all detectors, and makes fingerprints by a key that
 // nobody keeps.
 func (s *scan) scanner() (*inspect.Scanner, error) {
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return nil, fmt.Errorf("making a key for fingerprints: %w", err)
-	}
 	detectors, err := detect.NewSet(catalogue.All())
 	if err != nil {
 		return nil, err
 	}
-	scanner := &inspect.Scanner{Detectors: detectors, Workers: s.workers, Keyed: func(identity []byte) (out [16]byte) {
-		h := hmac.New(sha256.New, secret)
-		h.Write(identity)
-		copy(out[:], h.Sum(nil))
-		return out
-	}}
+	scanner := &inspect.Scanner{Detectors: detectors, Workers: s.workers, Keyed: keyed()}
 	if !s.isShallow {
 		scanner.Expand = expand.Defaults()
 		scanner.Expand.Spool = os.TempDir()
@@ -295,7 +287,20 @@ func judge(p *policy.Policy, store *cache.Store) *engine.Engine {
 		&inspect.Spec{Rules: rules.All()},
 		&inspect.Files{Store: store, Rules: len(catalogue.All())})
 	e.SetPolicy(p)
+	e.Redact(redact.Redactor{Keyed: keyed()})
 	return e
+}
+
+// keyed makes fingerprints under a key that lives as long as the command.
+func keyed() func(identity []byte) [16]byte {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // ends the program where it cannot
+	return func(identity []byte) (out [16]byte) {
+		h := hmac.New(sha256.New, secret)
+		h.Write(identity)
+		copy(out[:], h.Sum(nil))
+		return out
+	}
 }
 
 // answer writes the report and gives the verdict its exit code.

@@ -27,6 +27,7 @@ import (
 	"github.com/phigate/phigate/plugin/journal"
 	"github.com/phigate/phigate/plugin/nri"
 	"github.com/phigate/phigate/plugin/prescan"
+	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/catalogue"
@@ -142,6 +143,7 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
+	d.recorder.redact = redact.Redactor{Keyed: key.HMAC}
 	if d.store, err = cache.Open(d.Config.Facts(), detect.Version+"-"+key.ID(), d.Log); err != nil {
 		return err
 	}
@@ -178,6 +180,7 @@ func (d *Daemon) assemble(key *key, detectors *detect.Set) {
 			Sockets: []string{d.Config.Containerd, d.Config.Containerd + ".ttrpc", d.Config.NRI.Socket, d.Config.Socket, d.Config.GateSocket()},
 		},
 		facts)
+	d.engine.Redact(d.recorder.redact)
 	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log, changed: d.scanner.Rewarm}
 	d.door = &nri.Door{
 		Engine: d.engine, Runtime: d.client, Layers: d.scanner, Upper: uppers, Log: d.Log,

@@ -14,6 +14,7 @@ import (
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
 )
@@ -25,6 +26,8 @@ type recorder struct {
 	slog    *slog.Logger
 	publish atomic.Pointer[publisher]
 	fold    *fold
+	// redact is set before the first record.
+	redact redact.Redactor
 
 	mu     sync.Mutex
 	log    *audit.Log
@@ -69,6 +72,7 @@ func (r *recorder) consistency(old, size uint64) ([]tlog.Hash, error) {
 
 // Record implements engine.Recorder. Refusals that repeat are folded.
 func (r *recorder) Record(ctx context.Context, d *policy.Decision) (uint64, error) {
+	r.redact.Decision(d)
 	return r.fold.Record(ctx, d)
 }
 

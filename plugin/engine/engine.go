@@ -29,10 +29,18 @@ type Recorder interface {
 	Last() time.Time
 }
 
+// Redactor takes out of texts and decisions what identifies a person: names are
+// not ours, and may be a patient's.
+type Redactor interface {
+	Decision(d *policy.Decision)
+	Text(s string) string
+}
+
 // Engine evaluates subjects under the policy in force. Safe for concurrent use.
 type Engine struct {
 	inspectors []Inspector
 	recorder   Recorder
+	redactor   Redactor
 	policy     atomic.Pointer[policy.Policy]
 	now        func() time.Time
 }
@@ -45,6 +53,24 @@ func New(recorder Recorder, inspectors ...Inspector) *Engine {
 	e := &Engine{inspectors: inspectors, recorder: recorder, now: time.Now}
 	e.policy.Store(&policy.Policy{})
 	return e
+}
+
+// Redact has each decision redacted before it is recorded or returned, and names
+// in errors. Call it before the first evaluation.
+func (e *Engine) Redact(r Redactor) { e.redactor = r }
+
+// Named is the subject's name for messages, redacted.
+func (e *Engine) Named(s *policy.Subject) string {
+	if e.redactor == nil {
+		return s.Display()
+	}
+	return e.redactor.Text(s.Display())
+}
+
+func (e *Engine) redact(d *policy.Decision) {
+	if e.redactor != nil {
+		e.redactor.Decision(d)
+	}
 }
 
 // SetPolicy puts p in force for all evaluations that begin from now on.
@@ -80,16 +106,17 @@ func (e *Engine) EvaluateIf(ctx context.Context, s *policy.Subject, holds func()
 	report, err := e.inspect(ctx, s, p)
 	if err != nil {
 		e.Unjudged(s, err)
-		return nil, true, fmt.Errorf("judging %s: %w", s.Display(), err)
+		return nil, true, fmt.Errorf("judging %s: %w", e.Named(s), err)
 	}
 	if !holds() {
 		return nil, false, nil
 	}
 	report.Now = e.latest(began)
 	d = policy.NewDecision(s, policy.Decide(p, s, report), report.Now, e.now().Sub(began))
+	e.redact(d)
 	seq, err := e.recorder.Record(ctx, d)
 	if err != nil {
-		return nil, true, fmt.Errorf("recording the decision on %s: %w", s.Display(), err)
+		return nil, true, fmt.Errorf("recording the decision on %s: %w", e.Named(s), err)
 	}
 	d.Seq = seq
 	return d, true, nil
@@ -101,7 +128,7 @@ func (e *Engine) Inspect(ctx context.Context, s *policy.Subject) (policy.Report,
 	began := e.now()
 	report, err := e.inspect(ctx, s, e.Policy())
 	if err != nil {
-		return report, fmt.Errorf("judging %s: %w", s.Display(), err)
+		return report, fmt.Errorf("judging %s: %w", e.Named(s), err)
 	}
 	report.Now = e.latest(began)
 	return report, nil
@@ -123,6 +150,7 @@ const unjudgedWithin = 10 * time.Second
 func (e *Engine) Unjudged(s *policy.Subject, why error) {
 	d := policy.NewDecision(s, policy.Verdict{Policy: e.Policy().Digest}, e.now(), 0)
 	d.Kind, d.Message = "unjudged", policy.Printable(why.Error())
+	e.redact(d)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), unjudgedWithin)
 		defer cancel()

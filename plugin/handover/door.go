@@ -31,6 +31,8 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, s *policy.Subject) (*policy.Decision, error)
 	Unjudged(s *policy.Subject, why error)
 	Policy() *policy.Policy
+	// Named is a subject's name for messages, redacted.
+	Named(s *policy.Subject) string
 }
 
 // Runtime reads what containerd knows; package containerd.
@@ -81,7 +83,7 @@ func (d *Door) Judge(ctx context.Context, q judge.Question, config []byte, root 
 		root.Close()
 		c = &container{Question: q, subject: &policy.Subject{ID: q.ID, Gate: gateOf(q.Door)}}
 		d.Engine.Unjudged(c.subject, err)
-		a = judge.Answer{Line: refusal(c.subject, err)}
+		a = judge.Answer{Line: refusal(d.Engine.Named(c.subject), err)}
 	} else {
 		a = d.answer(ctx, c)
 	}
@@ -107,12 +109,12 @@ func (d *Door) answer(ctx context.Context, c *container) judge.Answer {
 	defer c.forget()
 	if err != nil {
 		d.Engine.Unjudged(&identity, err)
-		return judge.Answer{Line: refusal(&identity, err)}
+		return judge.Answer{Line: refusal(d.Engine.Named(&identity), err)}
 	}
 	decision, err := d.Engine.Evaluate(ctx, s)
 	switch {
 	case err != nil:
-		return judge.Answer{Line: refusal(s, err)}
+		return judge.Answer{Line: refusal(d.Engine.Named(s), err)}
 	case decision.Verdict != policy.Allow:
 		return judge.Answer{Line: decision.Line(), Seq: decision.Seq}
 	}
@@ -145,8 +147,8 @@ func Override(digest string, s *policy.Subject, b judge.BreakGlass, refused stri
 }
 
 // refusal words an error without a verdict for the person who reads it.
-func refusal(s *policy.Subject, err error) string {
-	return fmt.Sprintf("phigate: refused %s: no verdict: %s; see: journalctl -u phigated", s.Display(), policy.Printable(err.Error()))
+func refusal(name string, err error) string {
+	return fmt.Sprintf("phigate: refused %s: no verdict: %s; see: journalctl -u phigated", name, policy.Printable(err.Error()))
 }
 
 func gateOf(door string) policy.Gate {

@@ -41,6 +41,8 @@ type world struct {
 	forgot   int
 }
 
+func (w *world) Named(s *policy.Subject) string { return s.Display() }
+
 func (w *world) Evaluate(_ context.Context, s *policy.Subject) (*policy.Decision, error) {
 	w.judged = append(w.judged, s)
 	if w.broken != nil {
