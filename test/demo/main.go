@@ -58,7 +58,7 @@ func run(ctx context.Context) (err error) {
 		}
 		err = errors.Join(err, d.end())
 	}()
-	return gate.Do(ctx, d.begin, d.compliant, d.violating)
+	return gate.Do(ctx, d.begin, d.compliant, d.violating, d.doctor)
 }
 
 const (

@@ -114,6 +114,29 @@ func (d *demo) violating(ctx context.Context) error {
 	return nil
 }
 
+// doctor looks over the demo's node, and sends a container that must be refused and one that must run. It may well
+// find that this machine is no node: no units, no wrapper, no journal that is kept.
+func (d *demo) doctor(ctx context.Context) error {
+	say("\n4. What the doctor says of this node")
+	args := []string{"doctor", "--canary", "--containerd-config", filepath.Join(d.node.Dir, "config.toml"), "--config", d.gate.Config}
+	say("\n$ phigate %s", strings.Join(args, " "))
+	out, err := exec.CommandContext(ctx, filepath.Join(d.root, "bin/phigate"), args...).CombinedOutput()
+	fmt.Print(string(out))
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == problems) {
+		return fmt.Errorf("running phigate doctor: %w", err)
+	}
+	err = names(string(out), "required: containerd's configuration requires phigate", "canary through CRI: a container with a table of patients is refused",
+		"canary through CRI: the same container without it runs")
+	if err != nil {
+		return fmt.Errorf("the doctor %w", err)
+	}
+	return nil
+}
+
+// problems is how doctor ends where it has found some.
+const problems = 3
+
 // names is an error where the text lacks one of the words.
 func names(text string, words ...string) error {
 	for _, word := range words {
