@@ -18,8 +18,12 @@ func TestContainerBeforePhigated(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	dir := t.TempDir()
-	w := &wrapped{config: filepath.Join(dir, "runc.yaml")}
-	n, err := node.Start(ctx, node.Options{Before: dir, Env: []string{"PHIGATE_RUNC_CONFIG=" + w.config}})
+	wrapper, err := gate.NewWrapper(dir, bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wrapped{Wrapper: wrapper}
+	n, err := node.Start(ctx, node.Options{Before: dir, Env: wrapper.Env()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +33,6 @@ func TestContainerBeforePhigated(t *testing.T) {
 		}
 	})
 	w.rig = &rig{T: t, ctx: ctx, node: n}
-	w.must(os.Symlink(filepath.Join(bin, "phigate-runc"), filepath.Join(dir, "runc")))
 	g, err := gate.New(n, dir, gate.Options{})
 	w.must(err)
 	w.gate = g

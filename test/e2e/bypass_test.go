@@ -22,6 +22,10 @@ func (r *rig) detached(namespace, id, image string, command ...string) {
 	if err != nil {
 		r.Fatalf("%v: %s", err, out)
 	}
+	r.Cleanup(func() {
+		_, _ = r.node.CtrIn(r.ctx, namespace, "tasks", "rm", "--force", id) // where it still runs
+		_, _ = r.node.CtrIn(r.ctx, namespace, "containers", "rm", id)
+	})
 }
 
 // bypasses waits until the status has n unjudged containers.

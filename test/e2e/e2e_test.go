@@ -6,7 +6,6 @@ package e2e
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +67,8 @@ func newRig(t *testing.T, n node.Options, g gate.Options) *rig {
 	t.Cleanup(func() {
 		if t.Failed() {
 			keep(t, started.Dir)
+		} else {
+			r.leavesNothing()
 		}
 		if r.gate != nil {
 			if err := r.gate.Stop(); err != nil {
@@ -93,6 +94,33 @@ func keep(t *testing.T, dir string) {
 			t.Logf("%s ends:\n%s", name, data[max(0, len(data)-6000):])
 		}
 	}
+}
+
+// leavesNothing removes all pods and fails where something of them, or of what was
+// refused in between, is still there.
+func (r *rig) leavesNothing() {
+	r.Helper()
+	if r.node.Ready(r.ctx) != nil {
+		return // containerd is away: the test's last step
+	}
+	r.must(r.node.RemovePods(r.ctx))
+	r.nothingLeft("k8s.io", "")
+}
+
+// nothingLeft fails when a container of the namespace, or where id is empty any of
+// them, has left something behind. containerd cleans up a moment after its client has the answer.
+func (r *rig) nothingLeft(namespace, id string) {
+	r.Helper()
+	var left []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var err error
+		left, err = r.node.Left(r.ctx, namespace, id)
+		r.must(err)
+		if len(left) == 0 {
+			return
+		}
+	}
+	r.Errorf("%s has left: %s", cmp.Or(id, "a container"), strings.Join(left, ", "))
 }
 
 func (r *rig) must(err error) {
@@ -130,17 +158,9 @@ func (r *rig) pod(o node.PodOptions) string {
 	return id
 }
 
-// sleeps is a container that stays, and is as compliant as can be, with what
-// the edits change.
+// sleeps is gate.Sleeps.
 func sleeps(image string, edits ...func(*node.ContainerOptions)) node.ContainerOptions {
-	o := node.ContainerOptions{
-		Name: "app-" + strings.ToLower(rand.Text()[:8]), Image: image, Command: []string{"/bin/sleep", "1000"},
-		User: 1000, ReadonlyRoot: true, NoNewPrivs: true,
-	}
-	for _, edit := range edits {
-		edit(&o)
-	}
-	return o
+	return gate.Sleeps(image, edits...)
 }
 
 // create creates a container. For a moment after phigated or containerd was
@@ -150,16 +170,10 @@ func sleeps(image string, edits ...func(*node.ContainerOptions)) node.ContainerO
 func (r *rig) create(pod string, o node.ContainerOptions, wants ...string) (id string, err error) {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		id, err = r.node.Create(r.ctx, pod, o)
-		if !unasked(err) || len(wants) > 0 && contain(err.Error(), wants) || time.Now().After(end) {
+		if !gate.Unasked(err) || len(wants) > 0 && contain(err.Error(), wants) || time.Now().After(end) {
 			return id, err
 		}
 	}
-}
-
-// unasked says whether the runtime refused without an answer of phigated's.
-func unasked(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), `required plugin "phigate" not present`) ||
-		strings.Contains(err.Error(), "validator plugin 99-phigate failed"))
 }
 
 func contain(text string, wants []string) bool {

@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,23 +19,22 @@ import (
 // wrapped is a node whose runc is phigate-runc.
 type wrapped struct {
 	*rig
-	config string // the wrapper's configuration
+	*gate.Wrapper
 }
 
 // newWrapped starts a node on which the wrapper is the first runc in
 // containerd's PATH.
 func newWrapped(t *testing.T, n node.Options, g gate.Options) *wrapped {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.Symlink(filepath.Join(bin, "phigate-runc"), filepath.Join(dir, "runc")); err != nil {
+	wrapper, err := gate.NewWrapper(t.TempDir(), bin)
+	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wrapped{config: filepath.Join(dir, "runc.yaml")}
 	if n.Runc == "" {
-		n.Before = dir
+		n.Before = wrapper.Dir
 	}
-	n.Env = []string{"PHIGATE_RUNC_CONFIG=" + w.config}
-	w.rig = newRig(t, n, g)
+	n.Env = wrapper.Env()
+	w := &wrapped{newRig(t, n, g), wrapper}
 	w.configure("")
 	return w
 }
@@ -46,25 +42,7 @@ func newWrapped(t *testing.T, n node.Options, g gate.Options) *wrapped {
 // configure writes the wrapper's configuration, with more lines.
 func (w *wrapped) configure(more string) {
 	w.Helper()
-	text := fmt.Sprintf("runc: %s\nbreakGlass: %s\nspool: %s\n%s\n", realRunc(w.T), w.glass(), filepath.Join(w.gate.StateDir, "breakglass"), more)
-	if !strings.Contains(more, "socket:") {
-		text += "socket: " + w.gate.GateSocket() + "\n"
-	}
-	w.must(os.WriteFile(w.config, []byte(text), 0o600))
-}
-
-func (w *wrapped) glass() string { return filepath.Join(filepath.Dir(w.config), "break-glass") }
-
-// realRunc is Debian's runc.
-func realRunc(t *testing.T) string {
-	t.Helper()
-	for _, path := range []string{"/usr/sbin/runc", "/usr/bin/runc"} {
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	t.Fatal("runc is not installed; run test/setup")
-	return ""
+	w.must(w.Configure(w.gate, more))
 }
 
 // ctrImage imports an image for ctr's own namespace, which nothing scans in
@@ -105,56 +83,9 @@ func (w *wrapped) stopped(o node.RunOptions, wants ...string) (answer string) {
 }
 
 // nothingLeft fails when a container of ctr's has left something behind.
-// containerd cleans up a moment after ctr has its answer.
 func (w *wrapped) nothingLeft(id string) {
 	w.Helper()
-	var left []string
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if left = w.left(id); len(left) == 0 {
-			return
-		}
-	}
-	w.Errorf("%s has left: %s", id, strings.Join(left, ", "))
-}
-
-// left lists what is there of a container.
-func (w *wrapped) left(id string) (left []string) {
-	w.Helper()
-	for _, list := range [][]string{{"tasks", "ls"}, {"containers", "ls"}, {"snapshots", "ls"}} {
-		out, err := w.node.CtrIn(w.ctx, "", list...)
-		w.must(err)
-		for line := range strings.Lines(out) {
-			if f := strings.Fields(line); len(f) > 0 && f[0] == id {
-				left = append(left, list[0])
-			}
-		}
-	}
-	bundle := filepath.Join(w.node.Dir, "state/io.containerd.runtime.v2.task/default", id)
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	w.must(err)
-	if strings.Contains(string(mounts), bundle+"/") {
-		left = append(left, "a mount")
-	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*/" + filepath.Base(w.node.Dir) + "/" + id, filepath.Join(w.node.Dir, "runc/default", id), bundle} {
-		found, err := filepath.Glob(pattern)
-		w.must(err)
-		left = append(left, found...)
-	}
-	if w.shim(id) {
-		left = append(left, "a shim")
-	}
-	return left
-}
-
-// shim says whether a shim of the container runs.
-func (w *wrapped) shim(id string) bool {
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	w.must(err)
-	return slices.ContainsFunc(lines, func(path string) bool {
-		line, err := os.ReadFile(path)
-		return err == nil && bytes.Contains(line, []byte("containerd-shim")) && bytes.Contains(line, []byte(w.node.Address)) &&
-			bytes.Contains(line, []byte("\x00-id\x00"+id+"\x00"))
-	})
+	w.rig.nothingLeft("default", id)
 }
 
 // only are the verdicts on the container, which must be one.
@@ -197,7 +128,7 @@ func TestCtr(t *testing.T) {
 
 	// What was written into a stopped container is seen when it starts again.
 	t.Run("started_again", func(t *testing.T) {
-		w := &wrapped{w.rig.in(t), w.config}
+		w := &wrapped{w.rig.in(t), w.Wrapper}
 		out, err := w.node.Run(w.ctx, node.RunOptions{ID: "again", Image: plain, Keep: true, Command: []string{"/bin/echo", "ran:again"}})
 		if err != nil || !strings.Contains(out, "ran:again") {
 			t.Fatalf("the first start: %v: %s", err, out)
@@ -214,7 +145,7 @@ func TestCtr(t *testing.T) {
 		w.nothingLeft("again")
 	})
 	t.Run("folder_instead_of_image", func(t *testing.T) {
-		w := &wrapped{w.rig.in(t), w.config}
+		w := &wrapped{w.rig.in(t), w.Wrapper}
 		root := t.TempDir()
 		w.must(os.MkdirAll(filepath.Join(root, "srv"), 0o755))
 		w.must(os.WriteFile(filepath.Join(root, "srv/p.csv"), []byte(gate.Patients(9)), 0o600))
@@ -229,9 +160,15 @@ func (w *wrapped) upper(id string) string {
 	w.Helper()
 	out, err := w.node.CtrIn(w.ctx, "", "snapshots", "mounts", "/nowhere", id)
 	w.must(err)
-	_, rest, ok := strings.Cut(out, "upperdir=")
+	return upperdir(w.T, out)
+}
+
+// upperdir is that of an overlay mount's options.
+func upperdir(t *testing.T, mount string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(mount, "upperdir=")
 	if !ok {
-		w.Fatalf("no upperdir in %q", out)
+		t.Fatalf("no upperdir in %q", mount)
 	}
 	return strings.TrimSpace(rest[:strings.IndexAny(rest+",", ", \n")])
 }
@@ -296,11 +233,11 @@ func TestCtrWithoutPhigated(t *testing.T) {
 	w.stopped(says("foreign", plain), "belongs to user 12345, not to root")
 
 	w.configure("")
-	w.must(os.Chmod(w.config, 0o666))
+	w.must(os.Chmod(w.Config, 0o666))
 	w.stopped(says("config", plain), "phigate-runc: reading the configuration", "may be written to by others than root")
-	w.must(os.Remove(w.config))
+	w.must(os.Remove(w.Config))
 	w.stopped(says("noconfig", plain), "phigate-runc: reading the configuration", "no such file")
-	w.must(os.WriteFile(w.config, []byte("runc: /nonexistent/runc\n"), 0o600))
+	w.must(os.WriteFile(w.Config, []byte("runc: /nonexistent/runc\n"), 0o600))
 	w.stopped(says("norunc", plain), "phigate-runc: the real runtime /nonexistent/runc: no such file")
 
 	w.configure("")
@@ -326,25 +263,9 @@ func (w *wrapped) neverAllowedBut(ids ...string) {
 func (w *wrapped) pretend(name, answer string) string {
 	w.Helper()
 	socket := filepath.Join(w.gate.Dir, name)
-	l, err := net.Listen("unix", socket)
+	l, err := gate.Pretend(socket, answer)
 	w.must(err)
-	w.must(os.Chmod(socket, 0o600))
 	w.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 4096))
-			if answer == "" {
-				context.AfterFunc(w.ctx, func() { c.Close() })
-				continue
-			}
-			_, _ = c.Write([]byte(answer))
-			_ = c.Close()
-		}
-	}()
 	return socket
 }
 
@@ -353,16 +274,16 @@ func TestBreakGlass(t *testing.T) {
 	plain := w.ctrImage("plain")
 	people := w.ctrImage("people", images.Files{"/data/patients.csv": images.Text(gate.Patients(12))})
 	write := func(until time.Time) {
-		w.must(os.WriteFile(w.glass(), []byte(until.UTC().Format(time.RFC3339)+"\nthe ward needs it\n"), 0o600))
+		w.must(os.WriteFile(w.Glass, []byte(until.UTC().Format(time.RFC3339)+"\nthe ward needs it\n"), 0o600))
 	}
 	write(time.Now().Add(-time.Minute))
 	w.stopped(says("ended", people), "[phi-table, ")
 	write(time.Now().Add(48 * time.Hour))
 	w.stopped(says("endless", people), "[phi-table, ")
 	write(time.Now().Add(time.Hour))
-	w.must(os.Chown(w.glass(), 12345, 0))
+	w.must(os.Chown(w.Glass, 12345, 0))
 	w.stopped(says("foreign", people), "[phi-table, ")
-	w.must(os.Chown(w.glass(), 0, 0))
+	w.must(os.Chown(w.Glass, 0, 0))
 
 	w.runs(says("told", people))
 	if n := w.kinds("told", "override"); n != 1 {
@@ -377,7 +298,7 @@ func TestBreakGlass(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(w.gate.StateDir, "breakglass/*.json")); len(files) != 1 {
 		t.Errorf("%d uses were kept for phigated, want 1", len(files))
 	}
-	w.must(os.Remove(w.glass()))
+	w.must(os.Remove(w.Glass))
 	w.stopped(says("mended", plain), "no verdict")
 	w.configure("onUnavailable.moby: allow\nonUnavailable.k8s.io/default: allow")
 	w.stopped(says("elsewhere", plain, "--annotation", "io.kubernetes.cri.sandbox-namespace=default"), "no verdict")

@@ -2,11 +2,14 @@ package gate
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/phigate/phigate/test/images"
+	"github.com/phigate/phigate/test/node"
 )
 
 // Image is the name of an image for tests: a local one, which nobody pulls.
@@ -31,6 +34,25 @@ func Patients(n int) string {
 			1000000+i, i, 30+i%60, 1+i%12, 1+i%28, 900+i%99, 10+i%89, 1000+i%8999)
 	}
 	return table
+}
+
+// Sleeps is a container that stays, and is as compliant as can be, with what
+// the edits change.
+func Sleeps(image string, edits ...func(*node.ContainerOptions)) node.ContainerOptions {
+	o := node.ContainerOptions{
+		Name: "app-" + strings.ToLower(rand.Text()[:8]), Image: image, Command: []string{"/bin/sleep", "1000"},
+		User: 1000, ReadonlyRoot: true, NoNewPrivs: true,
+	}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	return o
+}
+
+// Unasked says whether the runtime refused without an answer of phigated's.
+func Unasked(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), `required plugin "phigate" not present`) ||
+		strings.Contains(err.Error(), "validator plugin 99-phigate failed"))
 }
 
 // Do runs the steps until one fails.

@@ -109,6 +109,20 @@ func processes(dir string) ([]int, error) {
 	return pids, nil
 }
 
+// Shims are the node's shims that run.
+func (n *Node) Shims() (pids []int, err error) {
+	all, err := processes(n.Dir)
+	for _, pid := range all {
+		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil {
+			name, _, _ := strings.Cut(string(line), "\x00")
+			if filepath.Base(name) == "containerd-shim-runc-v2" {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids, err
+}
+
 // runs says whether the program is one of containerd's, started for dir. A
 // process that ends while it is looked at has no files any more, and is none.
 func runs(pid int, dir string) bool {

@@ -42,15 +42,29 @@ func (n *Node) config3() string {
 	line("platform = 'linux/amd64'\nsnapshotter = %q\ndiffer = 'walking'", o.Snapshotter)
 	// Without CAP_SYS_RESOURCE runc cannot lower a sandbox's oom_score_adj, and
 	// dies of "can't get final child's PID from pipe".
-	line("[plugins.'io.containerd.cri.v1.runtime']\nrestrict_oom_score_adj = true")
+	line("[plugins.'io.containerd.cri.v1.runtime']\nrestrict_oom_score_adj = true\ncdi_spec_dirs = [%q]", n.CDI())
 	line("[plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = [%q]\nconf_dir = %q", in("cni/bin"), in("cni/net.d"))
-	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'")
-	line("[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nRoot = %q", in("runc"))
-	if o.Runc != "" {
-		line("BinaryName = %q", o.Runc)
-	}
+	n.handlers(line, "io.containerd.cri.v1.runtime")
 	n.nri(line)
 	return b.String() + o.Config
+}
+
+// CDI is the folder that the node takes specifications of devices from.
+func (n *Node) CDI() string { return filepath.Join(n.Dir, "cdi") }
+
+// handlers are CRI's runtimes, the same in both forms but for the plugin's name.
+func (n *Node) handlers(line func(format string, args ...any), plugin string) {
+	handler := func(name, binary string) {
+		line("[plugins.%q.containerd.runtimes.%s]\nruntime_type = 'io.containerd.runc.v2'", plugin, name)
+		line("[plugins.%q.containerd.runtimes.%s.options]\nRoot = %q", plugin, name, filepath.Join(n.Dir, "runc"))
+		if binary != "" {
+			line("BinaryName = %q", binary)
+		}
+	}
+	handler("runc", n.options.Runc)
+	if n.options.Second != "" {
+		handler(SecondHandler, n.options.Second)
+	}
 }
 
 // nri is the same in both forms. Below 2.0 NRI is off unless it is turned on;
@@ -87,11 +101,10 @@ func (n *Node) config2() string {
 	line("[plugins.'io.containerd.transfer.v1.local']")
 	line("[[plugins.'io.containerd.transfer.v1.local'.unpack_config]]")
 	line("platform = 'linux/amd64'\nsnapshotter = %q\ndiffer = 'walking'", o.Snapshotter)
-	line("[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = %q\nrestrict_oom_score_adj = true", images.PauseName)
+	line("[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = %q\nrestrict_oom_score_adj = true\nenable_cdi = true\ncdi_spec_dirs = [%q]", images.PauseName, n.CDI())
 	line("[plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = %q\nconf_dir = %q", in("cni/bin"), in("cni/net.d"))
 	line("[plugins.'io.containerd.grpc.v1.cri'.containerd]\nsnapshotter = %q", o.Snapshotter)
-	line("[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'")
-	line("[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]\nRoot = %q", in("runc"))
+	n.handlers(line, "io.containerd.grpc.v1.cri")
 	n.nri(line)
 	return b.String() + o.Config
 }

@@ -23,6 +23,7 @@ type PodOptions struct {
 	Privileged  bool // whether CRI admits privileged containers to the pod
 	HostPID     bool
 	HostIPC     bool
+	Handler     string // CRI's runtime handler; its default when empty
 	// Modify changes the request just before it is sent.
 	Modify func(*runtimeapi.PodSandboxConfig)
 }
@@ -54,7 +55,7 @@ type ContainerOptions struct {
 // RunPod creates and starts a pod's sandbox.
 func (n *Node) RunPod(ctx context.Context, o PodOptions) (podID string, err error) {
 	config := n.sandbox(o)
-	resp, err := n.CRI().RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config})
+	resp, err := n.CRI().RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: config, RuntimeHandler: o.Handler})
 	if err != nil {
 		return "", fmt.Errorf("running the pod: %w", err)
 	}

@@ -31,9 +31,13 @@ type Options struct {
 	Config        string        // TOML tables to append
 	Env           []string      // added to containerd's environment, which its shims and their runtimes inherit
 	Runc          string        // BinaryName of CRI's runtime handler; empty means the first runc in containerd's PATH
+	Second        string        // BinaryName of a second runtime handler, SecondHandler, where pods may choose it
 	Before        string        // folder that comes first in containerd's PATH
 	Parent        string        // folder to make the node's folder in; /tmp when empty. Short: socket paths end at 107 bytes
 }
+
+// SecondHandler is the name of CRI's second runtime handler.
+const SecondHandler = "second"
 
 // Node is one running containerd with everything of its own.
 type Node struct {
@@ -152,7 +156,7 @@ func (n *Node) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		last := n.ask(ctx)
+		last := n.Ready(ctx)
 		if last == nil {
 			return nil
 		}
@@ -166,7 +170,8 @@ func (n *Node) ready(ctx context.Context) error {
 	}
 }
 
-func (n *Node) ask(ctx context.Context) error {
+// Ready says why containerd's runtime is not ready, nil when it is.
+func (n *Node) Ready(ctx context.Context) error {
 	status, err := n.CRI().Status(ctx, &runtimeapi.StatusRequest{})
 	if err != nil {
 		return err
