@@ -341,7 +341,7 @@ func TestPodThroughTheWrapper(t *testing.T) {
 					t.Errorf("the wrapper's gate left something: %+v", d)
 				}
 			}
-			if got, want := strings.Join(gates, " "), "validate wrapper start"; got != want {
+			if got, want := strings.Join(gates, " "), string(firstGate())+" wrapper start"; got != want {
 				t.Errorf("gates %q, want %q", got, want)
 			}
 			w.refuse(pod, sleeps(people), "[phi-table, ")

@@ -40,14 +40,16 @@ func (n *Node) Left(ctx context.Context, namespace, id string) (left []string, e
 	for _, point := range points {
 		left = append(left, "mount "+point)
 	}
-	// Control groups have no namespace.
-	patterns := []string{filepath.Join(bundles, cmp.Or(id, "*")), filepath.Join(n.Dir, "runc", namespace, cmp.Or(id, "*")), "/sys/fs/cgroup/*" + cgroup(n.Dir) + "/" + cmp.Or(id, "*")}
-	for _, pattern := range patterns {
-		found, err := filepath.Glob(pattern)
+	for _, folder := range []string{bundles, filepath.Join(n.Dir, "runc", namespace), "/sys/fs/cgroup/*" + cgroup(n.Dir)} { // control groups have no namespace
+		found, err := filepath.Glob(filepath.Join(folder, cmp.Or(id, "*")))
 		if err != nil {
 			return nil, err
 		}
-		left = append(left, found...)
+		for _, path := range found { // a control group has files, too
+			if info, err := os.Lstat(path); err == nil && info.IsDir() {
+				left = append(left, path)
+			}
+		}
 	}
 	shims, err := n.shimsOf(namespace, id)
 	return append(left, shims...), err
