@@ -13,11 +13,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 GO := go
 FOLDERS := $(wildcard policy plugin hooks deploy test)
 # What starts a real containerd: one after the other, and never from the test cache.
-REAL = ./test/node/... ./test/e2e/... ./test/readme/...
+REAL = ./test/node/... ./test/e2e/... ./test/faults/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-matrix vet unit e2e demo bench-create bench-scan bench-audit soak-audit quality quality-benign fuzz fuzz-nightly verify fmt clean
+.PHONY: help setup build test test-matrix soak vet unit e2e demo bench-create bench-scan bench-audit soak-audit quality quality-benign fuzz fuzz-nightly verify fmt clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -36,7 +36,7 @@ vet: ## gofmt and go vet
 	@$(GO) vet ./...
 
 unit: ## the tests that need no containerd, architecture and CLI scripts included
-	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e -e /test/readme)
+	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e -e /test/faults -e /test/readme)
 
 e2e: setup build ## the tests against a real containerd and runc (root)
 	@$(GO) test -count 1 -p 1 -timeout 30m $(REAL)
@@ -47,8 +47,12 @@ test-matrix: build ## the end-to-end tests on every supported containerd, withou
 	@./test/setup $(MATRIX)
 	@for version in $(MATRIX); do \
 		echo "== containerd $$version"; \
-		PHIGATE_CONTAINERD_VERSION=$$version $(GO) test -short -count 1 -p 1 -timeout 30m ./test/node/... ./test/e2e/... || exit 1; \
+		PHIGATE_CONTAINERD_VERSION=$$version $(GO) test -short -count 1 -p 1 -timeout 40m ./test/node/... ./test/e2e/... ./test/faults/... || exit 1; \
 	done
+
+# A run can be repeated with the seed that it names; ARGS='-faults 100 -seed 7 -tally FILE'.
+soak: setup ## 1,000 random faults while containers are created without end (root, an hour or two); ARGS='-faults 100'
+	@$(GO) test -count 1 -timeout 12h -v -run '^TestSoak$$' ./test/faults -args -faults 1000 -recovery 2s $(ARGS)
 
 demo: setup build ## show the gate at work on a private containerd, then clean up (root)
 	@$(GO) run -buildvcs=false ./test/demo
