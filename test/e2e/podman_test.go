@@ -20,7 +20,7 @@ func TestPodman(t *testing.T) {
 	file, err := os.ReadFile("../../deploy/oci-hooks/phigate.json")
 	w.must(err)
 	text := strings.Replace(string(file), "/usr/local/bin/phigate-hook", filepath.Join(bin, "phigate-hook"), 1)
-	text = strings.Replace(text, `["phigate-hook"]`, `["phigate-hook", "--config", "`+w.config+`"]`, 1)
+	text = strings.Replace(text, `["phigate-hook"]`, `["phigate-hook", "--config", "`+w.Config+`"]`, 1)
 	w.must(os.WriteFile(filepath.Join(hooks, "phigate.json"), []byte(text), 0o600))
 	podman, err := w.node.Podman(hooks)
 	w.must(err)
