@@ -25,6 +25,7 @@ var DefaultPlatform = []string{"kube-system"}
 func Decide(p *Policy, s *Subject, r Report) Verdict { return force(p, s, r, false).decide() }
 
 func (in *inForce) decide() Verdict {
+	in.conditions()
 	r := in.report
 	v := Verdict{
 		Action: Allow, Mode: in.mode, Deferred: r.Deferred, Coverage: r.Coverage,
@@ -66,7 +67,7 @@ type inForce struct {
 	subject  *Subject
 	report   *Report
 	open     []*Document // select without labels: their word is the base
-	byLabel  []*Document // select by label: they only tighten
+	byLabel  []*Document // select by what a pod's author writes: they only tighten
 	mode     Mode
 	deleted  setting
 	failure  [5]setting // by SkipKind
@@ -85,7 +86,7 @@ type setting struct {
 func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
 	in := &inForce{policy: p, subject: s, report: &r, excepted: map[string]*Exception{}, reasoner: reasoner{asked: explain}}
 	for _, d := range p.Selected(s) {
-		if d.Selector.ByLabel() {
+		if d.Selector.Tightens(s) {
 			in.byLabel = append(in.byLabel, d)
 		} else {
 			in.open = append(in.open, d)
@@ -320,6 +321,11 @@ func (in *inForce) info(rule string) (info Info, own bool) {
 				return r.Info, true
 			}
 		}
+		for _, r := range d.Conditions {
+			if r.ID == rule {
+				return r.Info, true
+			}
+		}
 	}
 	return Info{}, false
 }
@@ -332,23 +338,30 @@ func sortJudged(js []Judged) {
 			int(a.Action)-int(b.Action),
 			boolInt(b.OwnRule)-boolInt(a.OwnRule),
 			int(a.Info.Severity)-int(b.Info.Severity),
-			b.Individuals.Point-a.Individuals.Point,
-			strings.Compare(a.Rule, b.Rule),
-			strings.Compare(a.Where.Path, b.Where.Path),
-			strings.Compare(a.Where.Inside, b.Where.Inside),
-			strings.Compare(a.Where.Field, b.Where.Field),
-			strings.Compare(a.Where.Layer, b.Where.Layer),
-			cmp.Compare(a.Where.Offset, b.Where.Offset),
-			strings.Compare(a.Message, b.Message),
-			// What follows makes the order total, so that the order in which
-			// inspectors found things never shows in a record.
-			boolInt(a.Where.Deleted)-boolInt(b.Where.Deleted),
-			cmp.Compare(b.Count, a.Count),
-			cmp.Compare(b.Individuals.High, a.Individuals.High),
-			cmp.Compare(b.Individuals.Low, a.Individuals.Low),
-			strings.Compare(a.Fingerprint, b.Fingerprint),
+			compareFindings(&a.Finding, &b.Finding),
 		)
 	})
+}
+
+// compareFindings is a total order, so that the order in which inspectors found
+// things never shows in a record.
+func compareFindings(a, b *Finding) int {
+	return cmpAll(
+		b.Individuals.Point-a.Individuals.Point,
+		strings.Compare(a.Rule, b.Rule),
+		strings.Compare(a.Where.Path, b.Where.Path),
+		strings.Compare(a.Where.Inside, b.Where.Inside),
+		strings.Compare(a.Where.Field, b.Where.Field),
+		strings.Compare(a.Where.Layer, b.Where.Layer),
+		cmp.Compare(a.Where.Offset, b.Where.Offset),
+		strings.Compare(a.Message, b.Message),
+		boolInt(a.Where.Deleted)-boolInt(b.Where.Deleted),
+		cmp.Compare(b.Count, a.Count),
+		cmp.Compare(b.Individuals.High, a.Individuals.High),
+		cmp.Compare(b.Individuals.Low, a.Individuals.Low),
+		boolInt(a.Synthetic)-boolInt(b.Synthetic),
+		strings.Compare(a.Fingerprint, b.Fingerprint),
+	)
 }
 
 func cmpAll(cmps ...int) int {

@@ -15,7 +15,7 @@ import (
 type Decision struct {
 	Seq         uint64      `json:"seq,omitempty"` // place in the log, from 1; 0: not logged
 	Time        time.Time   `json:"time"`
-	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "bypass", "arrival", "policy-loaded", "policy-rejected", "start", "stop", "log-damaged", "log-outage"
+	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "bypass", "arrival", "policy-loaded", "policy-rejected", "exception-ending", "exception-ended", "start", "stop", "log-damaged", "log-outage"
 	Gate        Gate        `json:"gate,omitempty"`
 	Target      string      `json:"target"` // namespace/container, or what was scanned
 	Container   string      `json:"container,omitempty"`

@@ -17,7 +17,7 @@ type Reason struct {
 // What several places say.
 const (
 	whyAudit    = "in mode audit"
-	whyTightens = "selects by pod label, so it can only tighten"
+	whyTightens = "selects by pod label or what else its author writes, so it can only tighten"
 )
 
 // Explanation is a verdict with its reasons.
@@ -69,6 +69,9 @@ func (in *inForce) ruleIDs() []string {
 			ids = append(ids, r.ID)
 		}
 		for _, r := range d.FileRules {
+			ids = append(ids, r.ID)
+		}
+		for _, r := range d.Conditions {
 			ids = append(ids, r.ID)
 		}
 	}

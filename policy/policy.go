@@ -31,9 +31,10 @@ type Document struct {
 	// it does not name itself. In platform namespaces and build steps it is
 	// softened as the baseline is.
 	Inherited  map[string]Inherited
-	Extends    []string   // the profiles' names
-	Rules      []Rule     // its own, over the subject
-	FileRules  []FileRule // its own, over file names
+	Extends    []string    // the profiles' names
+	Rules      []Rule      // its own, over the subject
+	FileRules  []FileRule  // its own, over file names
+	Conditions []Condition // its own, as expressions
 	Failure    Failure
 	Deleted    *Action  // for files that an upper layer deletes; nil: not said
 	Platform   []string // namespaces whose pods may need isolation rules audited; nil: not said
@@ -65,11 +66,36 @@ type Selector struct {
 	PodLabels      map[string]string
 	MatchNamespace func(namespace string) bool // nil: all
 	MatchImage     func(ref string) bool       // nil: all
+	When           *When                       // nil: always
 }
 
-// ByLabel says whether the selector asks for pod labels, which the pod's author
-// controls: what it selects may only tighten.
-func (s Selector) ByLabel() bool { return len(s.PodLabels) > 0 }
+// When is an expression over the subject that a selector asks.
+type When struct {
+	// Selects says whether the subject is chosen. Where that cannot be told
+	// (facts that this gate does not see, an error, too dear) sure is false.
+	Selects func(s *Subject) (selects, sure bool)
+	// ByAuthor says that it reads what the pod's author writes: labels, names,
+	// arguments, environment, mounts.
+	ByAuthor bool
+}
+
+// ByLabel says whether the selector asks for pod labels or for anything else
+// that the pod's author controls: what it selects may only tighten.
+func (s Selector) ByLabel() bool { return len(s.PodLabels) > 0 || s.When != nil && s.When.ByAuthor }
+
+// Tightens says whether the document of this selector can only tighten what is
+// said of a subject that it selects: by label, or because it selects only since
+// nobody can tell whether it does.
+func (s Selector) Tightens(sub *Subject) bool {
+	if s.ByLabel() {
+		return true
+	}
+	if s.When == nil {
+		return false
+	}
+	_, sure := s.When.Selects(sub)
+	return !sure
+}
 
 // Selects says whether the selector chooses the subject.
 func (s Selector) Selects(sub *Subject) bool { return s.Excludes(sub) == "" }
@@ -90,6 +116,12 @@ func (s Selector) Excludes(sub *Subject) (key string) {
 	for key, want := range s.PodLabels {
 		if got, ok := sub.Pod.Labels[key]; !ok || got != want {
 			return "podLabels"
+		}
+	}
+	if s.When != nil {
+		// What cannot be told selects: the document then tightens.
+		if selects, sure := s.When.Selects(sub); sure && !selects {
+			return "when"
 		}
 	}
 	return ""
@@ -131,7 +163,7 @@ func (p *Policy) WithPHIVolumes(sub *Subject) *Subject {
 		if selects {
 			add(&mine.PHIVolumes, d.PHIVolumes)
 		}
-		if selects && !d.Selector.ByLabel() {
+		if selects && !d.Selector.Tightens(sub) {
 			add(&mine.GrantedPHIVolumes, d.PHIVolumes)
 		} else {
 			add(&mine.ForeignPHIVolumes, d.PHIVolumes)
@@ -152,7 +184,7 @@ func (p *Policy) DistinctIndividuals(sub *Subject, standard int) int {
 	}
 	selected := p.Selected(sub)
 	for _, d := range selected {
-		if !d.Selector.ByLabel() {
+		if !d.Selector.Tightens(sub) {
 			lower(d.DistinctIndividuals)
 		}
 	}

@@ -94,6 +94,7 @@ type Port struct {
 // Host is what rules need to know of the node, gathered by plugin/inspect so
 // that rules read no file.
 type Host struct {
+	Name string // the node's host name; empty where there is no node, or it is not known
 	// RealPath is each mount source with its links resolved on the host.
 	RealPath map[string]string
 	// BlockDevice holds the mount sources (as written) that are block devices.

@@ -22,7 +22,8 @@ func newPolicyCommand(catalogue func() []policy.Info) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue), newExplainCommand(), newSimulateCommand(), newTestCommand())
+	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue), newExplainCommand(),
+		newSimulateCommand(), newTestCommand(), newSchemaCommand(catalogue))
 	return cmd
 }
 

@@ -97,6 +97,7 @@ func NewRoot(version string) *cobra.Command {
 		newPolicyCommand(inspect.Catalogue),
 		newRulesCommand(inspect.Catalogue),
 		newDecisionsCommand(),
+		newExceptionsCommand(inspect.Catalogue),
 		newAuditCommand(),
 		newReportCommand(),
 		newStatusCommand(),

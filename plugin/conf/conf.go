@@ -135,6 +135,9 @@ func (c Config) FingerprintKey() string { return filepath.Join(c.StateDir, "fing
 // LastGood is where the last policy that could be loaded is kept.
 func (c Config) LastGood() string { return filepath.Join(c.StateDir, "policy.last-good.json") }
 
+// Endings is where phigated keeps which ends of exceptions it has told of.
+func (c Config) Endings() string { return filepath.Join(c.StateDir, "exceptions.told.json") }
+
 // Views is the folder for read-only mounts of snapshots.
 func (c Config) Views() string { return filepath.Join(c.StateDir, "views") }
 

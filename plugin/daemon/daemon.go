@@ -97,6 +97,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.bypass.Run(ctx) })
 	wg.Go(func() { d.arrival.Follow(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
+	wg.Go(func() { d.endings().watch(ctx) })
 	wg.Go(func() { notify(ctx, d.alive, d.Log) })
 	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
 	exported := make(chan struct{})
@@ -231,6 +232,11 @@ func (d *Daemon) export(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// endings tells of exceptions that end.
+func (d *Daemon) endings() *endings {
+	return &endings{path: d.Config.Endings(), policy: d.engine.Policy, last: d.recorder.Last, note: d.note, log: d.Log}
 }
 
 // note records something that is no verdict.

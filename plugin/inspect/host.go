@@ -28,9 +28,9 @@ type Host struct {
 	known sync.Map // by name: the host's namespaces, which are the same for as long as it runs
 }
 
-// Gather fills s.Host with what rules need of the node: where the mounts'
-// sources really lie, which of them are block devices, which namespaces are the
-// host's own, and how its kernel is set. It adds FactHostPaths,
+// Gather fills s.Host with what rules need of the node: its name, where the
+// mounts' sources really lie, which of them are block devices, which namespaces
+// are the host's own, and how its kernel is set. It adds FactHostPaths,
 // FactHostNamespaces and FactHostKernel to s.Sees only where every answer was had; one that could not be had leaves the fact
 // out, so that rules defer or are skipped instead of passing.
 //
@@ -41,6 +41,7 @@ type Host struct {
 // matters, run it on a copy of the subject in a goroutine of its own and take
 // the copy's Host and Sees only if it returns in time.
 func (h *Host) Gather(ctx context.Context, s *policy.Subject) {
+	s.Host.Name = h.name()
 	if s.Spec == nil {
 		return
 	}
@@ -65,6 +66,15 @@ func (h *Host) Gather(ctx context.Context, s *policy.Subject) {
 			s.Sees |= policy.FactHostNamespaces
 		}
 	}
+}
+
+// name is the node's host name; empty where it cannot be had.
+func (h *Host) name() string {
+	name, err := os.ReadFile(filepath.Join(h.Root, "proc/sys/kernel/hostname"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // hostPaths resolves the sources of mounts. A source that does not exist is

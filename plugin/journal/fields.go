@@ -39,6 +39,8 @@ func Classes() []Class {
 		{"withdrawn", "24adb57b3c50694ba2c2dad9fcb33e7a", warning},
 		{"policy-loaded", "1c8d0d40969f7f71184cac18750cd338", notice},
 		{"policy-rejected", "12dbc3fed52970462a0df2e26f665d73", failure},
+		{"exception-ending", "5b8b0a6d0f3e4c0fb0c86a3f4a1be0e7", warning},
+		{"exception-ended", "c1a5a1b9a5d94c7d8f0a7f7e0f6b2d34", warning},
 		{"start", "9a5d4865fdace74789c2326e06432004", notice},
 		{"stop", "6b0e86cdb47302116e5822cd5dcc5298", notice},
 		{"override", "be2c9b1ad0e34f1f9d7f6a1c53e0b7a4", critical},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/config/expr"
 )
 
 // File is a policy file: its name for messages and its bytes.
@@ -112,7 +113,8 @@ type compiler struct {
 	tests      []Test
 	wanted     []wanted
 	sources    []*source
-	now        time.Time // zero: not known
+	language   *expr.Language // made when the first expression is met
+	now        time.Time      // zero: not known
 }
 
 // taken is who has a name already.
@@ -191,10 +193,10 @@ func (c *compiler) header(src *source, doc *node, key string, known []string) (s
 
 // ownMetadata is the metadata of our own kinds.
 type ownMetadata struct {
-	Name    located[string] `json:"name"`
-	Version string          `json:"version"`
+	Name    located[string] `json:"name" doc:"Stands in every decision."`
+	Version string          `json:"version" doc:"Yours, for messages."`
 	// Override says that the document replaces one of a lower layer.
-	Override located[bool] `json:"override"`
+	Override located[bool] `json:"override" doc:"The document replaces one of the same name of a folder that is read earlier."`
 }
 
 // name takes a document's name, which must be its own among those of its kind
@@ -295,6 +297,8 @@ func (w *actionWord) fromNode(d *decoder, name string, n *node) {
 	}
 }
 
+func (actionWord) words() []string { return actionWords[:] }
+
 // action is what a pointer to the word says, nil where nothing was said.
 func (w *actionWord) action() *policy.Action {
 	if w == nil {
@@ -308,6 +312,8 @@ type modeWord struct {
 	at    position
 	value policy.Mode
 }
+
+func (modeWord) words() []string { return []string{"enforce", "audit"} }
 
 func (w *modeWord) fromNode(d *decoder, name string, n *node) {
 	w.at = n.at

@@ -28,11 +28,11 @@ type dialectSpec struct {
 
 type dialectRule struct {
 	placed
-	Name        located[string] `json:"name"`
+	Name        located[string] `json:"name" doc:"The rule's ID in every output."`
 	Description string          `json:"description"`
-	Scanner     located[string] `json:"scanner"`
-	Match       *dialectMatch   `json:"match"`
-	Action      *actionWord     `json:"action"`
+	Scanner     located[string] `json:"scanner" doc:"What the entries are about." words:"scanner"`
+	Match       *dialectMatch   `json:"match" doc:"any: each entry is a violation; all: only where every entry holds."`
+	Action      *actionWord     `json:"action" doc:"block, warn or audit."`
 }
 
 // dialectMatch holds either list. Any: each thing that one entry fits is a

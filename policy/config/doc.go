@@ -17,4 +17,4 @@
 // repair*.go) and [Diff] (diff*.go).
 package config
 
-//go:generate go test -run ^TestBaseline$ -update .
+//go:generate go test -run ^(TestBaseline|TestSchema)$ -update .

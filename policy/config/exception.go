@@ -21,21 +21,21 @@ type ownException struct {
 
 type exceptionSpec struct {
 	placed
-	Policies    []exceptedPolicy  `json:"policies"`
-	Selector    exceptionSelector `json:"selector"`
-	Findings    []exceptedPlace   `json:"findings"`
-	Reason      located[string]   `json:"reason"`
-	Ticket      string            `json:"ticket"`
-	RequestedBy located[string]   `json:"requestedBy"`
-	ApprovedBy  []located[string] `json:"approvedBy"`
-	ExpiresAt   located[string]   `json:"expiresAt"`
-	DowngradeTo softerWord        `json:"downgradeTo"`
+	Policies    []exceptedPolicy  `json:"policies" doc:"Whose word is softened, and of which rules."`
+	Selector    exceptionSelector `json:"selector" doc:"Whom it concerns: image digests and namespaces, no labels."`
+	Findings    []exceptedPlace   `json:"findings" doc:"Where: one of them must fit."`
+	Reason      located[string]   `json:"reason" doc:"Why, for an auditor."`
+	Ticket      string            `json:"ticket" doc:"Where it was discussed."`
+	RequestedBy located[string]   `json:"requestedBy" doc:"Who needs it."`
+	ApprovedBy  []located[string] `json:"approvedBy" doc:"Who signed it off: somebody else."`
+	ExpiresAt   located[string]   `json:"expiresAt" doc:"When it ends, to the second, with its zone."`
+	DowngradeTo softerWord        `json:"downgradeTo" doc:"warn or audit; warn where nothing is said. What is excepted is recorded all the same."`
 }
 
 type exceptedPolicy struct {
 	placed
-	Name  located[string]   `json:"name"`
-	Rules []located[string] `json:"rules"`
+	Name  located[string]   `json:"name" doc:"A policy, or hipaa-baseline for the catalogue's defaults."`
+	Rules []located[string] `json:"rules" doc:"Their IDs." words:"rule"`
 }
 
 // exceptionSelector has no room for what a pod's author writes.
@@ -56,8 +56,8 @@ type exceptionSelector struct {
 
 type exceptedPlace struct {
 	placed
-	Path  located[string] `json:"path"`
-	Field located[string] `json:"field"`
+	Path  located[string] `json:"path" doc:"A path in the image, a glob; /opt/a.tgz!data/*.csv goes into archives."`
+	Field located[string] `json:"field" doc:"A place of the configuration, in which * stands for anything: process.env[*]."`
 }
 
 // byAuthor is a key of policies that exceptions do not have.

@@ -17,38 +17,39 @@ type ownPolicy struct {
 }
 
 type ownSpec struct {
-	Description  string            `json:"description"`
-	Mode         modeWord          `json:"mode"`
-	EnforceAfter located[string]   `json:"enforceAfter"`
-	Extends      []located[string] `json:"extends"`
+	Description  string            `json:"description" doc:"What the policy is for, in a sentence."`
+	Mode         modeWord          `json:"mode" doc:"enforce, or audit: every action is capped at audit, for a roll-out."`
+	EnforceAfter located[string]   `json:"enforceAfter" doc:"Until then block becomes warn: a date (midnight UTC) or a moment with its zone."`
+	Extends      []located[string] `json:"extends" doc:"Built-in policies whose words hold where this policy has none; of several the strictest." words:"profile"`
 	Failure      struct {
-		Undecided   *actionWord `json:"undecided"`
-		Unreadable  *actionWord `json:"unreadable"`
-		Unscannable *actionWord `json:"unscannable"`
-		Stale       *actionWord `json:"stale"`
-	} `json:"failure"`
-	Deleted    *actionWord       `json:"deleted"`
-	Platform   []located[string] `json:"platformNamespaces"`
-	Selector   ownSelector       `json:"selector"`
-	Rules      []ownRule         `json:"rules"`
-	PHIVolumes []located[string] `json:"phiVolumes"`
+		Undecided   *actionWord `json:"undecided" doc:"A rule or an inspector gave no answer."`
+		Unreadable  *actionWord `json:"unreadable" doc:"Bytes could not be read."`
+		Unscannable *actionWord `json:"unscannable" doc:"Bytes were read and not understood: encrypted, damaged, beyond a bound."`
+		Stale       *actionWord `json:"stale" doc:"An older version's facts answer for a layer, until it is scanned anew."`
+	} `json:"failure" doc:"What happens where something could not be judged."`
+	Deleted    *actionWord       `json:"deleted" doc:"What happens on findings in files that an upper layer deletes."`
+	Platform   []located[string] `json:"platformNamespaces" doc:"Namespaces of the node itself: the built-in isolation rules are audited there. PHI is blocked there too."`
+	Selector   ownSelector       `json:"selector" doc:"Which containers the policy is for: AND between the keys, OR within one."`
+	Rules      []ownRule         `json:"rules" doc:"Rules of the catalogue with another action, and rules of your own."`
+	PHIVolumes []located[string] `json:"phiVolumes" doc:"Host paths that hold ePHI, for the mount rules; globs."`
 	Thresholds struct {
-		DistinctIndividuals located[int] `json:"distinctIndividuals"`
-	} `json:"thresholds"`
+		DistinctIndividuals located[int] `json:"distinctIndividuals" doc:"From how many people on they are very many (164.408); 500 where none is said."`
+	} `json:"thresholds" doc:"Numbers from which on rules apply."`
 }
 
+// ownRule changes a rule of the catalogue or, with a condition, is one of its own.
 type ownRule struct {
 	placed
-	ID        located[string] `json:"id"`
-	Action    *actionWord     `json:"action"`
-	Title     later           `json:"title"`
-	Severity  later           `json:"severity"`
-	Cites     later           `json:"cites"`
-	Condition later           `json:"condition"`
-	Message   later           `json:"message"`
-	Fix       later           `json:"fix"`
-	Params    later           `json:"parameters"`
-	Override  later           `json:"override"`
+	ID        located[string]          `json:"id" doc:"A rule of the catalogue (phigate rules), or a name for one of your own." words:"rule"`
+	Action    *actionWord              `json:"action" doc:"block refuses, warn lets run and says so, audit records."`
+	Title     located[string]          `json:"title" doc:"What your own rule demands, in a sentence."`
+	Severity  located[policy.Severity] `json:"severity" doc:"How grave a violation is; by the action where none is said."`
+	Cites     []located[string]        `json:"cites" doc:"Paragraphs of 45 CFR part 164 that your own rule supports." words:"paragraph"`
+	Condition located[string]          `json:"condition" doc:"CEL over spec, container, pod, image, findings, node and now: true is a violation. It makes the rule one of your own."`
+	Message   located[string]          `json:"message" doc:"What a violation says; {{image.name}} and what else identifies a container can stand in it."`
+	Fix       located[string]          `json:"fix" doc:"What to do about a violation."`
+	Override  located[bool]            `json:"override" doc:"This rule replaces one of the same id of a folder that is read earlier."`
+	Params    later                    `json:"parameters"`
 }
 
 // own compiles a document of our own kind.
@@ -76,7 +77,13 @@ func (c *compiler) own(src *source, doc *node) {
 		PHIVolumes: src.volumes(spec.PHIVolumes), DistinctIndividuals: src.people(spec.Thresholds.DistinctIndividuals),
 	}
 	c.extend(src, spec.Extends, &d)
+	c.when(src, spec.Selector.When, &d.Selector)
 	d.Actions = c.actions(src, spec.Rules, &d)
+	for i := range spec.Rules {
+		if r := &spec.Rules[i]; r.ID.Set && r.isOwn() {
+			c.ownCondition(src, r, &d)
+		}
+	}
 	for rule := range d.Actions {
 		delete(d.Inherited, rule)
 	}
@@ -97,6 +104,10 @@ func (c *compiler) actions(src *source, rules []ownRule, d *policy.Document) map
 			src.problem(r.at, "id is missing: which rule of the catalogue is meant?")
 			continue
 		}
+		if r.isOwn() {
+			continue
+		}
+		src.ownOnly(r)
 		id := c.ruleID(r.ID.Value)
 		if _, inherited := d.Inherited[r.ID.Value]; inherited {
 			id = r.ID.Value
@@ -113,6 +124,41 @@ func (c *compiler) actions(src *source, rules []ownRule, d *policy.Document) map
 		}
 	}
 	return actions
+}
+
+// ownOnly refuses on a rule of the catalogue what it brings along itself.
+func (s *source) ownOnly(r ownRule) {
+	for _, key := range []struct {
+		name string
+		set  bool
+		at   position
+	}{
+		{"title", r.Title.Set, r.Title.at}, {"severity", r.Severity.Set, r.Severity.at}, {"cites", r.Cites != nil, r.at},
+		{"message", r.Message.Set, r.Message.at}, {"fix", r.Fix.Set, r.Fix.at}, {"override", r.Override.Set, r.Override.at},
+	} {
+		if key.set {
+			s.problem(key.at, "`%s` belongs to rules of your own, which have a condition; rule %s brings its own along", key.name, shown(r.ID.Value))
+		}
+	}
+}
+
+// when compiles the expression of a selector.
+func (c *compiler) when(src *source, text located[string], sel *policy.Selector) {
+	if !text.Set {
+		return
+	}
+	program := c.program(src, text, true)
+	if program == nil {
+		return
+	}
+	rule := policy.Rule{Needs: program.Needs}
+	sel.When = &policy.When{ByAuthor: program.ByAuthor, Selects: func(s *policy.Subject) (selects, sure bool) {
+		if sight, _ := rule.Sight(s); sight != policy.Clear {
+			return false, false
+		}
+		selects, _, err := program.Ask(policy.Circumstances{Subject: s}, 1)
+		return selects, err == nil
+	}}
 }
 
 // ruleID finds a rule of the catalogue; empty where there is none.
@@ -226,15 +272,15 @@ func (c *compiler) checkLabelled() {
 	}
 	for _, l := range c.labelled {
 		if l.spec.Mode.value == policy.AuditOnly {
-			l.src.problem(l.spec.Mode.at, "a policy that selects by pod label can only tighten, so mode audit has no effect; select by namespace or image")
+			l.src.problem(l.spec.Mode.at, "a policy that selects by pod label, or what else a pod's author writes, can only tighten, so mode audit has no effect; select by namespace or image")
 		}
 		if len(l.spec.Platform) > 0 {
-			l.src.problem(l.spec.Platform[0].at, "a policy that selects by pod label can only tighten, so it cannot name platformNamespaces")
+			l.src.problem(l.spec.Platform[0].at, "a policy that selects by pod label, or what else a pod's author writes, can only tighten, so it cannot name platformNamespaces")
 		}
 		for _, r := range l.spec.Rules {
 			id := c.ruleID(r.ID.Value)
 			if action, ok := l.actions[id]; ok && action > base[id] {
-				l.src.problem(r.Action.at, "a policy that selects by pod label can only tighten, and rule %s has action %s without it", shown(id), base[id])
+				l.src.problem(r.Action.at, "a policy that selects by pod label, or what else a pod's author writes, can only tighten, and rule %s has action %s without it", shown(id), base[id])
 			}
 		}
 	}

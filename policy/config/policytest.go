@@ -70,16 +70,16 @@ type ownTest struct {
 
 type ownCase struct {
 	placed
-	Name    located[string] `json:"name"`
-	Subject ownTestSubject  `json:"subject"`
-	At      located[string] `json:"at"`
-	Want    *ownWant        `json:"want"`
+	Name    located[string] `json:"name" doc:"What is expected, such as: a patient table is refused."`
+	Subject ownTestSubject  `json:"subject" doc:"What is judged."`
+	At      located[string] `json:"at" doc:"The moment at which it is judged; now where none is said."`
+	Want    *ownWant        `json:"want" doc:"What must come of it."`
 }
 
 type ownTestSubject struct {
 	placed
-	RootFS    string            `json:"rootfs"`
-	Spec      string            `json:"spec"`
+	RootFS    string            `json:"rootfs" doc:"A folder, tarball or OCI layout, from this file's folder on."`
+	Spec      string            `json:"spec" doc:"A config.json, from this file's folder on."`
 	Runtime   located[string]   `json:"runtime"`
 	Namespace string            `json:"namespace"`
 	PodLabels map[string]string `json:"podLabels"`
@@ -89,10 +89,10 @@ type ownTestSubject struct {
 
 type ownWant struct {
 	placed
-	Action     *wantedWord       `json:"action"`
-	Rules      []located[string] `json:"rules"`
-	NotRules   []located[string] `json:"notRules"`
-	Exceptions []located[string] `json:"exceptions"`
+	Action     *wantedWord       `json:"action" doc:"The strictest action of all findings and of what was skipped; allow where there is none."`
+	Rules      []located[string] `json:"rules" doc:"Rules that must be violated." words:"rule"`
+	NotRules   []located[string] `json:"notRules" doc:"Rules that must not be." words:"rule"`
+	Exceptions []located[string] `json:"exceptions" doc:"Exceptions that must have been used."`
 }
 
 // wantedWord is an action that a test may expect, of a verdict too.

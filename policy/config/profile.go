@@ -107,6 +107,7 @@ func gather(p, base *policy.Document) {
 	strictest(&base.Failure.Undecided, p.Failure.Undecided)
 	strictest(&base.Failure.Unreadable, p.Failure.Unreadable)
 	strictest(&base.Failure.Unscannable, p.Failure.Unscannable)
+	strictest(&base.Failure.Stale, p.Failure.Stale)
 	strictest(&base.Deleted, p.Deleted)
 	if n := p.DistinctIndividuals; n > 0 && (base.DistinctIndividuals == 0 || n < base.DistinctIndividuals) {
 		base.DistinctIndividuals = n
@@ -127,6 +128,7 @@ func inherit(base, d *policy.Document) {
 	fill(&d.Failure.Undecided, base.Failure.Undecided)
 	fill(&d.Failure.Unreadable, base.Failure.Unreadable)
 	fill(&d.Failure.Unscannable, base.Failure.Unscannable)
+	fill(&d.Failure.Stale, base.Failure.Stale)
 	fill(&d.Deleted, base.Deleted)
 	if d.DistinctIndividuals == 0 {
 		d.DistinctIndividuals = base.DistinctIndividuals

@@ -38,7 +38,7 @@ kind: Policy
 metadata: {name: hipaa-baseline}
 spec:
   description: The catalogue's default actions
-  failure: {undecided: block, unreadable: block, unscannable: warn}
+  failure: {undecided: block, unreadable: block, unscannable: warn, stale: warn}
   deleted: block
   platformNamespaces: [kube-system]
   rules:

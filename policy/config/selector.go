@@ -13,20 +13,20 @@ import (
 // ownSelector chooses subjects: AND between its keys, OR within one, and an
 // empty list says nothing.
 type ownSelector struct {
-	Runtimes   []located[string] `json:"runtimes"`
+	Runtimes   []located[string] `json:"runtimes" doc:"The client that starts the container." words:"runtime"`
 	Namespaces struct {
-		In    []located[string] `json:"in"`
-		NotIn []located[string] `json:"notIn"`
-	} `json:"namespaces"`
+		In    []located[string] `json:"in" doc:"Globs."`
+		NotIn []located[string] `json:"notIn" doc:"Globs."`
+	} `json:"namespaces" doc:"Namespaces of pods."`
 	PodLabels struct {
 		MatchLabels      map[string]string `json:"matchLabels"`
 		MatchExpressions later             `json:"matchExpressions"`
-	} `json:"podLabels"`
+	} `json:"podLabels" doc:"What it selects by label can only be tightened."`
 	Images struct {
-		Match   []located[string] `json:"match"`
-		Digests []located[string] `json:"digests"`
-	} `json:"images"`
-	When later `json:"when"`
+		Match   []located[string] `json:"match" doc:"Globs on the reference, with or without tag and digest."`
+		Digests []located[string] `json:"digests" doc:"sha256:..."`
+	} `json:"images" doc:"Images, by name or digest."`
+	When located[string] `json:"when" doc:"CEL over spec, container, pod, image and node. What it selects by what a pod's author writes can only be tightened."`
 }
 
 // runtimes that a selector may name.

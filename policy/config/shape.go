@@ -42,6 +42,7 @@ func requiredKeys() map[reflect.Type][]string {
 		reflect.TypeFor[ownPolicy]():      {"apiVersion", "kind", "metadata", "spec"},
 		reflect.TypeFor[ownRule]():        {"id"},
 		reflect.TypeFor[ownException]():   {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[exceptionSpec]():  {"policies", "selector", "findings", "reason", "requestedBy", "approvedBy", "expiresAt"},
 		reflect.TypeFor[exceptedPolicy](): {"name", "rules"},
 		reflect.TypeFor[ownTest]():        {"apiVersion", "kind", "metadata", "cases"},
 		reflect.TypeFor[ownCase]():        {"name", "subject", "want"},
