@@ -9,6 +9,7 @@
 // Reading order: [Subject] is the container that is judged, with the [Facts]
 // that the asking gate can see. [Rule] and detectors (package detect) turn it
 // into [Finding]s and [Skipped]s, collected in a [Report]. A [Policy] is what
-// the operator wrote. [Decide] brings them together in a [Verdict], and a
-// [Decision] is a verdict that was recorded.
+// the operator wrote: [Document]s, with [Condition]s of their own, and
+// [Exception]s. [Decide] brings them together in a [Verdict], and a [Decision]
+// is a verdict that was recorded.
 package policy

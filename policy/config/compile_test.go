@@ -247,7 +247,13 @@ func TestHostileFiles(t *testing.T) {
 		"tags": many("!a "), "anchors": many("&a "), "alias_bomb": bomb, "indentation": nested,
 		"long_key": many("k") + ": 1", "long_value": ownHead + "spec: {mode: " + many("k")[:MaxSize/2] + "}",
 		"many_keys": manyKeys(), "many_documents": many("---\na: 1\n"), "literal": "a: |\n" + many(" b\n"),
-		"percent": many("%A\n"), "nul": many("\x00"), "carriage_returns": many("a\r"),
+		"thousand_deep": thousandDeep(), "tabs": ownHead + "spec:\n\tmode: audit\n", "bom_within": ownHead + "\ufeffspec: {mode: [}\n",
+		"windows_1252":     ownHead + "spec: {description: Praxis M\xfcller}\n",
+		"stars":            ownHead + "spec: {selector: {namespaces: {in: ['" + strings.Repeat("*a", 5000) + "']}}}\n",
+		"expression_deep":  ownHead + "spec: {rules: [{id: x, title: x, action: warn, condition: '" + strings.Repeat("(", 3000) + "true" + strings.Repeat(")", 3000) + "'}]}\n",
+		"expression_loops": ownHead + "spec: {rules: [{id: x, title: x, action: warn, condition: 'container.args.all(a, container.args.all(b, container.args.all(c, a == b || b == c)))'}]}\n",
+		"expression_grows": ownHead + "spec: {rules: [{id: x, title: x, action: warn, condition: '" + strings.Repeat("[1,2,3,4,5,6,7,8].map(x, ", 12) + "x" + strings.Repeat(")", 12) + ".size() > 0'}]}\n",
+		"percent":          many("%A\n"), "nul": many("\x00"), "carriage_returns": many("a\r"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
@@ -270,6 +276,15 @@ func TestHostileFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// thousandDeep nests 1,000 mappings in each other.
+func thousandDeep() string {
+	var b strings.Builder
+	for i := range 1000 {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return ownHead + "spec:\n" + b.String()[:MaxSize/2]
 }
 
 func manyKeys() string {

@@ -132,7 +132,7 @@ func (d *decoder) structure(name string, n *node, v reflect.Value) {
 	if p, ok := v.Addr().Interface().(interface{ place(position) }); ok {
 		p.place(n.at)
 	}
-	known, keys := fieldsOf(v.Type())
+	known, keys := d.fields(v.Type())
 	for _, f := range n.fields {
 		index, ok := known[f.key]
 		switch {
@@ -148,6 +148,25 @@ func (d *decoder) structure(name string, n *node, v reflect.Value) {
 			d.value("`"+f.key+"`", value, v.FieldByIndex(index))
 		}
 	}
+}
+
+// fields are a struct's keys, found out once for all documents of a file.
+func (d *decoder) fields(t reflect.Type) (index map[string][]int, keys []string) {
+	if known, ok := d.structs[t]; ok {
+		return known.index, known.keys
+	}
+	index, keys = fieldsOf(t)
+	if d.structs == nil {
+		d.structs = map[reflect.Type]structKeys{}
+	}
+	d.structs[t] = structKeys{index, keys}
+	return index, keys
+}
+
+// structKeys are what fieldsOf says of a struct.
+type structKeys struct {
+	index map[string][]int
+	keys  []string
 }
 
 // unknown says where a misplaced key belongs: text that was copied from a web

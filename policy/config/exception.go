@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -284,8 +283,8 @@ func (c *compiler) checkExceptions() {
 }
 
 func (c *compiler) exceptedPolicy(e exception, p exceptedPolicy) {
-	names := append(c.namesOf("policy"), policy.Baseline)
-	if !slices.Contains(names, p.Name.Value) {
+	if _, known := c.names["policy "+p.Name.Value]; !known && p.Name.Value != policy.Baseline {
+		names := append(c.namesOf("policy"), policy.Baseline)
 		at := p.at
 		if p.Name.Set {
 			at = p.Name.at

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -69,7 +70,8 @@ type source struct {
 	lines    []string
 	problems Problems
 	muted    bool
-	scalars  int // values of the document being parsed that have not come out yet
+	structs  map[reflect.Type]structKeys // those that were decoded into
+	scalars  int                         // values of the document being parsed that have not come out yet
 }
 
 func (s *source) problem(at position, format string, args ...any) { s.add(at, "", false, format, args) }
