@@ -158,7 +158,7 @@ func (d *Decisions) couldBlock(rec *policy.Decision, s *policy.Subject, k policy
 
 // kinds is what a policy does for a subject with each kind of what is skipped.
 func kinds(p *policy.Policy, s *policy.Subject, at time.Time) []policy.Action {
-	out := make([]policy.Action, policy.OutOfScope+1)
+	out := make([]policy.Action, policy.Stale+1)
 	for kind := range out {
 		v := policy.Decide(p, s, policy.Report{Now: at, Skipped: []policy.Skipped{{Kind: policy.SkipKind(kind)}}})
 		out[kind] = v.Skipped[0].Action
