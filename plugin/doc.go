@@ -30,6 +30,7 @@
 //	audit       the decision log
 //	journal     decisions to the systemd journal, never delaying a verdict
 //	explain     what became of each rule, and whose word its action follows
+//	gitleaks    its configuration as policies, as far as they can say it
 //	policytest  documents of kind PolicyTest against what the engine says
 //	simulate    what another policy would refuse or have decided otherwise
 //	report      decisions as text, JSON, SARIF and a page; report/export: for other

@@ -23,7 +23,7 @@ func newPolicyCommand(catalogue func() []policy.Info) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLintCommand(catalogue), newFmtCommand(catalogue), newDiffCommand(catalogue), newExplainCommand(),
-		newSimulateCommand(), newTestCommand(), newSchemaCommand(catalogue))
+		newSimulateCommand(), newTestCommand(), newSchemaCommand(catalogue), newConvertCommand(catalogue))
 	return cmd
 }
 

@@ -39,7 +39,9 @@ type Document struct {
 	Name    string `json:"name"`
 	Source  string `json:"source"`
 	Applies bool   `json:"applies"`
-	ByLabel bool   `json:"byLabel,omitempty"` // it can only tighten
+	// Tightens: it selects by what the pod's author writes, or nobody can tell
+	// whether it selects, so it can only tighten.
+	Tightens bool `json:"tightens,omitempty"`
 	// ExcludedBy is the key of its selector that does not choose the subject.
 	ExcludedBy string `json:"excludedBy,omitempty"`
 }
@@ -96,9 +98,12 @@ func Of(s *policy.Subject, e policy.Explanation, catalogue []policy.Rule) *Sheet
 	asked := slices.Clone(catalogue)
 	for _, c := range e.Documents {
 		d := c.Document
-		sheet.Policies = append(sheet.Policies, Document{d.Name, d.Source, c.Excluded == "", d.Selector.ByLabel(), c.Excluded})
+		sheet.Policies = append(sheet.Policies, Document{d.Name, d.Source, c.Excluded == "", c.Excluded == "" && d.Selector.Tightens(s), c.Excluded})
 		if c.Excluded == "" {
 			asked = append(asked, d.Rules...)
+			for _, cond := range d.Conditions {
+				asked = append(asked, policy.Rule{Info: cond.Info, Needs: cond.Needs})
+			}
 		}
 	}
 	for _, k := range e.Verdict.Skipped {

@@ -14,6 +14,9 @@ func Subject(d *policy.Decision) *policy.Subject {
 		Pod:   policy.Pod{Namespace: d.Namespace, Name: d.Pod, UID: d.PodUID},
 		Image: policy.Image{Ref: d.Image, Digest: d.ImageDigest},
 	}
+	if s.Image.Ref != "" {
+		s.Sees = policy.FactImage
+	}
 	s.Name = strings.TrimPrefix(d.Target, d.Namespace+"/")
 	return s
 }
@@ -55,7 +58,8 @@ func Decided(d *policy.Decision, p *policy.Policy) *Sheet {
 	return sheet
 }
 
-// ByLabel says whether a document of the policy selects by pod label.
+// ByLabel says whether a document of the policy selects by what a pod's author
+// writes.
 func ByLabel(p *policy.Policy) bool {
 	for i := range p.Documents {
 		if p.Documents[i].Selector.ByLabel() {

@@ -18,8 +18,8 @@ func Text(w io.Writer, s *Sheet) error {
 		switch {
 		case !d.Applies:
 			fmt.Fprintf(&b, "  does not apply  %s: selector.%s does not choose it\n", name, strings.TrimPrefix(d.ExcludedBy, "selector."))
-		case d.ByLabel:
-			fmt.Fprintf(&b, "  applies         %s: by pod label, so it can only tighten\n", name)
+		case d.Tightens:
+			fmt.Fprintf(&b, "  applies         %s: by what the pod's author writes, or by what cannot be seen, so it can only tighten\n", name)
 		default:
 			fmt.Fprintf(&b, "  applies         %s\n", name)
 		}

@@ -29,9 +29,7 @@ type SignOff struct {
 
 // Note is something that could not be converted, or not exactly, and why.
 type Note struct {
-	What  string `json:"what"`
-	Why   string `json:"why"`
-	Exact bool   `json:"exact"` // false: it means something else now, or nothing
+	What, Why string
 }
 
 // conversion collects what comes out.
@@ -85,26 +83,21 @@ func (v *conversion) compiled(text string) (string, error) {
 	return string(out), err
 }
 
+// lost notes what did not come out, or not as it was.
 func (v *conversion) lost(what, format string, args ...any) {
-	v.notes = append(v.notes, Note{What: policy.Printable(what), Why: policy.Printable(fmt.Sprintf(format, args...))})
-}
-
-func (v *conversion) changed(what, format string, args ...any) {
 	v.notes = append(v.notes, Note{What: policy.Printable(what), Why: policy.Printable(fmt.Sprintf(format, args...))})
 }
 
 // extend takes the rules that gitleaks brings along.
 func (v *conversion) extend(c *configuration) {
 	e := c.Extend
-	for key, said := range map[string]string{"extend.path": e.Path, "extend.url": e.URL} {
-		if said != "" {
-			v.lost(key, "another file is not read; convert it on its own")
-		}
+	if e.Path != "" || e.URL != "" {
+		v.lost("extend.path and extend.url", "another file is not read; convert it on its own")
 	}
 	if !e.UseDefault {
 		return
 	}
-	v.changed("extend.useDefault", "gitleaks' own rules are those of phigate's detectors here, which look for less or for more")
+	v.lost("extend.useDefault", "gitleaks' own rules are those of phigate's detectors here, which look for less or for more")
 	for _, id := range catalogued() {
 		v.rules[id] = true
 	}
@@ -124,7 +117,7 @@ func (v *conversion) rule(r *rule, disabled []string) {
 	switch {
 	case ours != "":
 		v.rules[ours] = true
-		v.changed(what, "phigate's detector %s stands for it, by its own patterns and not by this expression", ours)
+		v.lost(what, "phigate's detector %s stands for it, by its own patterns and not by this expression", ours)
 	case r.Regex == "" && r.Path != "":
 		v.file(what, r)
 	case r.Regex != "" && r.Path != "":

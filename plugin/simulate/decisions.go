@@ -65,6 +65,10 @@ func (d *Decisions) Add(rec *policy.Decision) {
 		return
 	}
 	d.Total++
+	if rec.Policy != "" && rec.Policy == d.policy.Digest {
+		d.Same++ // the same policy, at the same moment
+		return
+	}
 	v, why := d.again(rec)
 	after := v.Action
 	switch {
@@ -89,16 +93,18 @@ func (d *Decisions) Add(rec *policy.Decision) {
 // block, why something else still could.
 func (d *Decisions) again(rec *policy.Decision) (v policy.Verdict, why string) {
 	s, report := explain.Subject(rec), explain.Report(rec)
-	same := rec.Policy != "" && rec.Policy == d.policy.Digest
+	if name := d.unsure(s); name != "" {
+		return policy.Verdict{Action: policy.Allow}, "whether policy " + name + " applies is said by an expression over what a record does not hold"
+	}
 	own := map[string]bool{}
 	report.Findings = slices.DeleteFunc(report.Findings, func(f policy.Finding) bool {
-		if _, builtIn := d.policy.Catalogue[f.Rule]; builtIn || same {
+		if _, builtIn := d.policy.Catalogue[f.Rule]; builtIn {
 			return false
 		}
-		own[f.Rule] = slices.Contains(d.NotAsked, f.Rule)
+		own[f.Rule] = d.hasOwn(f.Rule)
 		return true
 	})
-	v = policy.Decide(d.policy, s, report)
+	v = d.certain(policy.Decide(d.policy, s, report))
 	if v.Action == policy.Block {
 		if id := d.excepted(rec, v); id != "" {
 			v.Action = policy.Allow
@@ -120,6 +126,55 @@ func (d *Decisions) again(rec *policy.Decision) (v policy.Verdict, why string) {
 		return v, "the record holds only the gravest findings"
 	}
 	return v, ""
+}
+
+// unsure names a document of which a record does not tell whether it applies.
+func (d *Decisions) unsure(s *policy.Subject) string {
+	for i := range d.policy.Documents {
+		doc := &d.policy.Documents[i]
+		if doc.Selector.When == nil || doc.Selector.ByLabel() || !doc.Selector.Selects(s) {
+			continue
+		}
+		if doc.Selector.Tightens(s) {
+			return policy.Printable(doc.Name)
+		}
+	}
+	return ""
+}
+
+// certain takes out of a verdict the conditions that a record cannot answer,
+// and remembers them.
+func (d *Decisions) certain(v policy.Verdict) policy.Verdict {
+	open := map[string]bool{}
+	for _, k := range v.Skipped {
+		open[k.Rule] = true
+		if !slices.Contains(d.NotAsked, k.Rule) {
+			d.NotAsked = append(d.NotAsked, k.Rule)
+			slices.Sort(d.NotAsked)
+		}
+	}
+	v.Skipped, v.Action = nil, policy.Allow
+	v.Findings = slices.DeleteFunc(v.Findings, func(f policy.Judged) bool { return open[f.Rule] })
+	for _, f := range v.Findings {
+		v.Action = policy.Stricter(v.Action, f.Action)
+	}
+	if v.Action != policy.Block {
+		v.Action = policy.Allow
+	}
+	return v
+}
+
+// hasOwn says whether the new policy has a rule of its own of this name.
+func (d *Decisions) hasOwn(rule string) bool {
+	for i := range d.policy.Documents {
+		doc := &d.policy.Documents[i]
+		if slices.ContainsFunc(doc.Rules, func(r policy.Rule) bool { return r.ID == rule }) ||
+			slices.ContainsFunc(doc.FileRules, func(r policy.FileRule) bool { return r.ID == rule }) ||
+			slices.ContainsFunc(doc.Conditions, func(c policy.Condition) bool { return c.ID == rule }) {
+			return true
+		}
+	}
+	return false
 }
 
 // excepted names an exception that could lift every block of the verdict.

@@ -11,9 +11,18 @@ import (
 )
 
 // isOwn says whether an entry of rules defines a rule instead of naming one.
-func (r *ownRule) isOwn() bool { return r.Condition.Set }
+func (r *ownRule) isOwn() bool { return r.Condition.Set || r.isMatch() }
 
-// ownCondition compiles a rule of the operator's own into the document.
+// ownRule compiles a rule of the operator's own into the document.
+func (c *compiler) ownRule(src *source, r *ownRule, d *policy.Document) {
+	if r.isMatch() {
+		c.ownMatch(src, r, d)
+		return
+	}
+	c.ownCondition(src, r, d)
+}
+
+// ownCondition compiles a rule that asks an expression.
 func (c *compiler) ownCondition(src *source, r *ownRule, d *policy.Document) {
 	before := len(src.problems)
 	switch {

@@ -147,23 +147,35 @@ func (c *compiler) dialectRule(src *source, r *dialectRule, d *policy.Document) 
 	if !nameOK || sc == nil || len(entries) == 0 || r.Action == nil {
 		return
 	}
-	for _, e := range entries {
-		if !slices.Contains(sc.keys, e.key) {
-			src.entryKey(e, sc)
-			return
-		}
+	if !src.entryKeys(entries, sc) {
+		return
 	}
-	title := policy.Printable(strings.Join(strings.Fields(r.Description), " "))
-	if title == "" {
-		title = sc.title
-	}
-	info := policy.Info{
-		ID: r.Name.Value, Title: title, Cites: []hipaa.Citation{sc.cite},
-		Severity: severityOf(r.Action.value), Default: r.Action.value,
-		Rationale: "A rule of the operator's own policy; it takes the citation of its scanner, " + sc.name + ".", Fix: sc.fix,
-	}
+	info := sc.info(r.Name.Value, r.Description, r.Action.value)
 	d.Actions[info.ID] = info.Default
 	sc.compile(src, &parsedRule{info: info, entries: entries, all: all}, d)
+}
+
+// info documents a rule of the scanner.
+func (sc *scanner) info(id, title string, action policy.Action) policy.Info {
+	if title = policy.Printable(strings.Join(strings.Fields(title), " ")); title == "" {
+		title = sc.title
+	}
+	return policy.Info{
+		ID: id, Title: title, Cites: []hipaa.Citation{sc.cite}, Severity: severityOf(action), Default: action,
+		Rationale: "A rule of the operator's own policy; it takes the citation of its scanner, " + sc.name + ".", Fix: sc.fix,
+	}
+}
+
+// entryKeys says whether all entries are the scanner's, and explains the first
+// that is not.
+func (s *source) entryKeys(entries []entry, sc *scanner) bool {
+	for _, e := range entries {
+		if !slices.Contains(sc.keys, e.key) {
+			s.entryKey(e, sc)
+			return false
+		}
+	}
+	return true
 }
 
 // severityOf ranks a rule of the dialect, which has no severity of its own, by

@@ -62,7 +62,7 @@ func words() map[string]string {
 // unsaid are fields of a document that say nothing, or that are said otherwise.
 func unsaid(t reflect.Type, field string) bool {
 	if t == reflect.TypeFor[policy.Document]() {
-		return slices.Contains([]string{"Name", "Version", "Source", "Actions", "Inherited", "Rules", "FileRules"}, field)
+		return slices.Contains([]string{"Name", "Version", "Source", "Actions", "Inherited", "Rules", "FileRules", "Conditions"}, field)
 	}
 	return slices.Contains([]string{"ID", "Source", "Policies", "Findings"}, field)
 }
@@ -136,6 +136,9 @@ func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 // they say besides their action.
 func (m *meaning) written(doc *node) {
 	name, rules, kind := doc.get("metadata", "name"), doc.get("spec", "rules"), doc.get("kind")
+	if when := doc.get("spec", "selector", "when"); name != nil && when != nil {
+		m.put(name.text, "selector.when", false, when.text)
+	}
 	if name == nil || rules == nil || rules.kind != list || kind.text != "Policy" {
 		return
 	}

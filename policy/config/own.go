@@ -37,7 +37,8 @@ type ownSpec struct {
 	} `json:"thresholds" doc:"Numbers from which on rules apply."`
 }
 
-// ownRule changes a rule of the catalogue or, with a condition, is one of its own.
+// ownRule changes a rule of the catalogue or, with a condition or a scanner, is
+// one of its own.
 type ownRule struct {
 	placed
 	ID        located[string]          `json:"id" doc:"A rule of the catalogue (phigate rules), or a name for one of your own." words:"rule"`
@@ -46,6 +47,8 @@ type ownRule struct {
 	Severity  located[policy.Severity] `json:"severity" doc:"How grave a violation is; by the action where none is said."`
 	Cites     []located[string]        `json:"cites" doc:"Paragraphs of 45 CFR part 164 that your own rule supports." words:"paragraph"`
 	Condition located[string]          `json:"condition" doc:"CEL over spec, container, pod, image, findings, node and now: true is a violation. It makes the rule one of your own."`
+	Scanner   located[string]          `json:"scanner" doc:"Ask as the Aqua-style dialect does, instead of by a condition: file, network or secrets. It makes the rule one of your own." words:"scanner"`
+	Match     *dialectMatch            `json:"match" doc:"What the scanner looks for."`
 	Message   located[string]          `json:"message" doc:"What a violation says; {{image.name}} and what else identifies a container can stand in it."`
 	Fix       located[string]          `json:"fix" doc:"What to do about a violation."`
 	Override  located[bool]            `json:"override" doc:"This rule replaces one of the same id of a folder that is read earlier."`
@@ -81,7 +84,7 @@ func (c *compiler) own(src *source, doc *node) {
 	d.Actions = c.actions(src, spec.Rules, &d)
 	for i := range spec.Rules {
 		if r := &spec.Rules[i]; r.ID.Set && r.isOwn() {
-			c.ownCondition(src, r, &d)
+			c.ownRule(src, r, &d)
 		}
 	}
 	for rule := range d.Actions {

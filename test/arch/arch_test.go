@@ -54,6 +54,8 @@ func TestCheck(t *testing.T) {
 		"hook_knows_hook":       {"hooks/wrap/x.go", imports("hooks/oci"), "hooks/wrap imports hooks/oci: doors"},
 		"log_decides":           {"plugin/audit/x.go", imports("plugin/engine"), "plugin/audit imports plugin/engine: what writes decisions down"},
 		"simulation_reads":      {"plugin/simulate/x.go", imports("plugin/cache"), "plugin/simulate imports plugin/cache: explaining, simulating and testing"},
+		"toml_elsewhere":        {"plugin/cli/x.go", "package cli\nimport \"github.com/pelletier/go-toml/v2\"", "plugin/install alone reads containerd's configuration"},
+		"gitleaks_reads_files":  {"plugin/gitleaks/x.go", imports("plugin/conf"), "plugin/gitleaks imports plugin/conf: what another tool"},
 		"install_asks":          {"plugin/install/x.go", imports("plugin/ask"), "plugin/install imports plugin/ask: installing reads and writes files"},
 		"doctor_is_no_daemon":   {"plugin/doctor/x.go", imports("plugin/engine"), "plugin/doctor imports plugin/engine: the doctor looks at a node from outside"},
 		"code_knows_tests":      {"plugin/cli/x.go", imports("test/images"), "plugin/cli imports test/images: mains and tests"},
