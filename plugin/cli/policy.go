@@ -29,6 +29,7 @@ func newPolicyCommand(catalogue func() []policy.Info) *cobra.Command {
 
 func newLintCommand(catalogue func() []policy.Info) *cobra.Command {
 	var format string
+	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint FILE|DIR...",
 		Short: "Say what is wrong with policy files: file, line, column, the line and a suggestion",
@@ -37,8 +38,11 @@ All files that are given are judged together, as one policy; of a folder, those
 that end in .yaml or .yml, in the order of their names. A file - is the standard
 input.
 
+Documents of kind Exception and PolicyTest are read with the policies: of
+exceptions it says which have ended or end within 14 days.
+
 It ends with 0 where the policy can be used (warnings may be shown) and with 2
-where it cannot.`,
+where it cannot, with --strict where there are warnings, too.`,
 		Example: "  phigate policy lint /etc/phigate/policies.d\n  phigate policy lint --format json clinic.yaml",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,49 +53,70 @@ where it cannot.`,
 			if err != nil {
 				return err
 			}
-			compiled, problems := config.Lint(files, catalogue(), time.Now())
-			if format == "json" {
-				err = lintJSON(cmd.OutOrStdout(), compiled, problems)
-			} else {
-				err = lintText(cmd.OutOrStdout(), len(files), compiled, problems)
+			l := lint{files: len(files)}
+			l.compiled, l.problems = config.Lint(files, catalogue(), time.Now())
+			if l.compiled != nil {
+				l.tests, _ = config.Tests(files, catalogue())
 			}
-			if err == nil && compiled == nil {
+			if format == "json" {
+				err = l.json(cmd.OutOrStdout())
+			} else {
+				err = l.text(cmd.OutOrStdout())
+			}
+			if err == nil && (l.compiled == nil || strict && len(l.problems) > 0) {
 				return &ExitError{Code: ExitUsage}
 			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().BoolVar(&strict, "strict", false, "end with 2 where there are warnings, too")
 	return cmd
 }
 
-// lintJSON prints one object; fields may be added, never renamed.
-func lintJSON(w io.Writer, compiled *policy.Policy, problems config.Problems) error {
+// lint is what was found out about policy files.
+type lint struct {
+	files    int
+	compiled *policy.Policy // nil: they cannot be used
+	tests    []config.Test
+	problems config.Problems
+}
+
+// json prints one object; fields may be added, never renamed.
+func (l *lint) json(w io.Writer) error {
 	out := struct {
-		Valid    bool             `json:"valid"`
-		Policy   string           `json:"policy,omitempty"` // digest
-		Problems []config.Problem `json:"problems"`
-	}{Valid: compiled != nil, Problems: append([]config.Problem{}, problems...)}
-	if compiled != nil {
-		out.Policy = compiled.Digest
+		Valid      bool             `json:"valid"`
+		Policy     string           `json:"policy,omitempty"` // digest
+		Policies   int              `json:"policies"`
+		Exceptions int              `json:"exceptions"`
+		Tests      int              `json:"tests"`
+		Problems   []config.Problem `json:"problems"`
+	}{Valid: l.compiled != nil, Tests: len(l.tests), Problems: append([]config.Problem{}, l.problems...)}
+	if l.compiled != nil {
+		out.Policy, out.Policies, out.Exceptions = l.compiled.Digest, len(l.compiled.Documents), len(l.compiled.Exceptions.All())
 	}
 	return writeJSON(w, out)
 }
 
-// lintText prints each problem, its line and a caret, and one line of summary.
-func lintText(w io.Writer, files int, compiled *policy.Policy, problems config.Problems) error {
+// text prints each problem, its line and a caret, and one line of summary.
+func (l *lint) text(w io.Writer) error {
 	var b strings.Builder
-	if err := writeProblems(&b, problems); err != nil {
+	if err := writeProblems(&b, l.problems); err != nil {
 		return err
 	}
-	wrong := len(problems.Errors())
-	warned := len(problems) - wrong
-	if compiled == nil {
-		fmt.Fprintf(&b, "not valid: %s, %s in %s; nothing of it would be in force\n",
-			count(wrong, "error"), count(warned, "warning"), count(files, "file"))
+	wrong := len(l.problems.Errors())
+	warned := count(len(l.problems)-wrong, "warning")
+	if l.compiled == nil {
+		fmt.Fprintf(&b, "not valid: %s, %s in %s; nothing of it would be in force\n", count(wrong, "error"), warned, count(l.files, "file"))
 	} else {
-		fmt.Fprintf(&b, "valid: %s in %s, %s (%s)\n",
-			count(len(compiled.Documents), "policy"), count(files, "file"), count(warned, "warning"), compiled.Digest)
+		holds := []string{count(len(l.compiled.Documents), "policy")}
+		if n := len(l.compiled.Exceptions.All()); n > 0 {
+			holds = append(holds, count(n, "exception"))
+		}
+		if n := len(l.tests); n > 0 {
+			holds = append(holds, count(n, "test"))
+		}
+		fmt.Fprintf(&b, "valid: %s in %s, %s (%s)\n", strings.Join(holds, ", "), count(l.files, "file"), warned, l.compiled.Digest)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
