@@ -102,7 +102,7 @@ func outcome(d *policy.Decision) int {
 			return allowed
 		}
 		return denied
-	case "unjudged", "withdrawn":
+	case "unjudged", "withdrawn", "repeated":
 		return denied
 	case "override", "bypass":
 		return ran
@@ -123,7 +123,7 @@ func grave(d *policy.Decision) policy.Severity {
 		return policy.Critical
 	case "bypass", "policy-rejected":
 		return policy.High
-	case "unjudged", "withdrawn":
+	case "unjudged", "withdrawn", "repeated":
 		return policy.Medium
 	}
 	return policy.Informational

@@ -94,6 +94,9 @@ func (c *Collector) Add(name string, e report.Entry) {
 		c.time.at(d.Time).Unjudged++
 	case "withdrawn":
 		c.out.Totals.Withdrawn++
+	case "repeated":
+		c.out.Totals.Counts++
+		c.out.Totals.Again += max(d.Times, 0)
 	case "override":
 		c.out.Totals.Overrides++
 		c.incident(at, d)

@@ -78,6 +78,7 @@ type Totals struct {
 	Clean     int `json:"clean"`     // admitted, without a finding
 	Unjudged  int `json:"unjudged"`  // refused without a verdict
 	Withdrawn int `json:"withdrawn"` // refused after all, as the record came too late
+	Counts    int `json:"counts"`    // records that count how often a refusal came again
 	Overrides int `json:"overrides"` // ran although refused: break-glass
 	Bypasses  int `json:"bypasses"`  // ran without being asked about
 	Own       int `json:"own"`       // about phigate itself: starts, policies, the log
@@ -87,6 +88,8 @@ type Totals struct {
 	Containers int  `json:"containers"`                  // distinct ones with a verdict
 	AtLeast    bool `json:"containersAtLeast,omitempty"` // there were more than could be told apart
 	Findings   int  `json:"findings"`
+	// Again is how often refusals came again in retry loops, by the records that count them.
+	Again int `json:"again"`
 }
 
 // Bucket is one bar of the timeline.

@@ -68,6 +68,8 @@ func clinicYear(seed uint64, n int, step time.Duration) []report.Entry {
 			d.Kind, d.Message = "override", "break-glass until 2026-10-02T08:00:00Z: ward system down; it would have been refused: Table of patients"
 		case k == 9 && i%2 == 0:
 			d.Kind, d.Verdict, d.Withdraws, d.Message = "withdrawn", policy.Block, d.Seq-1, "came too late"
+		case k == 10:
+			d.Kind, d.Verdict, d.Repeats, d.Times, d.Message = "repeated", policy.Block, d.Seq-1, 12, "the refusal before it came 12 times more"
 		}
 		out = append(out, report.Entry{LogID: "node-1", Seq: d.Seq, Leaf: "00", Decision: d})
 	}
@@ -168,7 +170,7 @@ func reconcile(t *testing.T, r *Report) {
 	}
 	n := r.Totals
 	same("verdicts", n.Blocked+n.Warned+n.Audited+n.Clean, n.Judged)
-	same("records", n.Judged+n.Unjudged+n.Withdrawn+n.Overrides+n.Bypasses+n.Own+n.Beats, n.Records)
+	same("records", n.Judged+n.Unjudged+n.Withdrawn+n.Counts+n.Overrides+n.Bypasses+n.Own+n.Beats, n.Records)
 	var all Bucket
 	for _, b := range r.Timeline {
 		all.add(b)
