@@ -88,8 +88,8 @@ func (s *soak) fault(i int) {
 		name string
 		do   func()
 	}{
-		{"kill -9 of phigated", func() { s.must(s.gate.Process().Kill()); s.pause(); s.must(s.gate.Start()) }},
-		{"kill -9 of containerd", func() { s.must(s.node.Kill()); s.pause(); s.must(s.node.Resume(s.ctx)) }},
+		{"kill -9 of phigated", func() { s.must(s.gate.Process().Kill()); s.pause(2000); s.must(s.gate.Start()) }},
+		{"kill -9 of containerd", func() { s.must(s.node.Kill()); s.pause(400); s.must(s.node.Resume(s.ctx)) }},
 		{"kill -9 of both", func() {
 			s.must(s.gate.Process().Kill())
 			s.must(s.node.Kill())
@@ -100,16 +100,17 @@ func (s *soak) fault(i int) {
 		{"restart of phigated", func() { s.stop(); s.must(s.gate.Start()) }},
 		{"restart of containerd", func() { s.must(s.node.Restart(s.ctx)) }},
 		{"reload", func() { s.reload(i) }},
-		{"SIGSTOP of phigated", func() { s.must(s.gate.Process().Freeze()); s.pause(); s.must(s.gate.Process().Thaw()) }},
+		{"SIGSTOP of phigated", func() { s.must(s.gate.Process().Freeze()); s.pause(400); s.must(s.gate.Process().Thaw()) }},
 	}
 	kind := kinds[s.rand.IntN(len(kinds))]
-	s.pause() // not always at the same moment of what the clients do
+	s.pause(400) // not always at the same moment of what the clients do
 	w := window{kind: kind.name, began: time.Now()}
 	kind.do()
 	s.settle(w)
 }
 
-func (s *soak) pause() { time.Sleep(time.Duration(s.rand.IntN(400)) * time.Millisecond) }
+// pause waits for up to so many milliseconds.
+func (s *soak) pause(most int) { time.Sleep(time.Duration(s.rand.IntN(most)) * time.Millisecond) }
 
 func (s *soak) reload(i int) {
 	s.must(s.gate.WritePolicy("soak.yaml", fmt.Sprintf("apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata: {name: soak-%d}\nspec: {mode: enforce}\n", i)))

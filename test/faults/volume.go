@@ -62,9 +62,11 @@ func (v *Volume) Mount() error { return run("mount", "-o", "loop", v.file, v.Dir
 // Unmount unmounts it. It fails while a file in it is open.
 func (v *Volume) Unmount() error { return run("umount", v.Dir) }
 
-// Remove unmounts all.
+// Remove unmounts all. The kernel lets go of a loop device's file a moment after its
+// last mount has gone.
 func (v *Volume) Remove() error {
-	return errors.Join(v.Resume(), v.Unmount(), unix.Unmount(filepath.Dir(v.file), 0))
+	below := func() error { return unix.Unmount(filepath.Dir(v.file), 0) }
+	return errors.Join(v.Resume(), soon(10*time.Second, v.Unmount), soon(10*time.Second, below))
 }
 
 // Hang freezes it: who writes to it waits, as for a disk that does not answer. Resume
