@@ -46,13 +46,27 @@ func (n *Node) Left(ctx context.Context, namespace, id string) (left []string, e
 			return nil, err
 		}
 		for _, path := range found { // a control group has files, too
-			if info, err := os.Lstat(path); err == nil && info.IsDir() {
+			if info, err := os.Lstat(path); err == nil && info.IsDir() && !emptyParent(path) {
 				left = append(left, path)
 			}
 		}
 	}
 	shims, err := n.shimsOf(namespace, id)
 	return append(left, shims...), err
+}
+
+// emptyParent says whether the folder is the control group that BuildKit keeps for its
+// steps, or Podman for its monitors, and holds neither a group nor a process.
+func emptyParent(path string) bool {
+	if name := filepath.Base(path); name != "buildkit" && name != "conmon" {
+		return false
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil || slices.ContainsFunc(entries, os.DirEntry.IsDir) {
+		return false
+	}
+	processes, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+	return err == nil && len(processes) == 0
 }
 
 // shimsOf are the shims of a namespace, of one container where id says which.
