@@ -24,6 +24,9 @@ func TestSkew(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	told := bufio.NewScanner(out)
+	if !told.Scan() { // what it is told by is there when it speaks
+		t.Fatal("the process says nothing")
+	}
 	off := func() time.Duration {
 		t.Helper()
 		var last time.Time

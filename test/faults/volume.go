@@ -109,7 +109,7 @@ func (v *Volume) Break() error {
 // Fill leaves no free block in it. What is written into the rest of a file's last
 // block still fits.
 func (v *Volume) Fill() error {
-	f, err := os.Create(v.filler)
+	f, err := os.OpenFile(v.filler, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
