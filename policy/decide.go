@@ -29,7 +29,7 @@ func (in *inForce) decide() Verdict {
 	r := in.report
 	v := Verdict{
 		Action: Allow, Mode: in.mode, Deferred: r.Deferred, Coverage: r.Coverage,
-		Individuals: r.Individuals, Policy: in.policy.Digest,
+		Individuals: r.Individuals, Policy: in.policy.Digest, PolicyVersion: in.policy.Version,
 	}
 	notes := map[string]bool{}
 	for _, f := range r.Findings {

@@ -15,7 +15,7 @@ import (
 type Decision struct {
 	Seq         uint64      `json:"seq,omitempty"` // place in the log, from 1; 0: not logged
 	Time        time.Time   `json:"time"`
-	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "bypass", "arrival", "policy-loaded", "policy-rejected", "exception-ending", "exception-ended", "start", "stop", "log-damaged", "log-outage"
+	Kind        string      `json:"kind"` // "verdict", "unjudged", "withdrawn", "override", "bypass", "arrival", "repeated", "folded", "policy-loaded", "policy-rejected", "exception-ending", "exception-ended", "start", "stop", "heartbeat", "log-alarm", "log-damaged", "log-outage", "log-enrolled", "log-imported", "log-pruned"
 	Gate        Gate        `json:"gate,omitempty"`
 	Target      string      `json:"target"` // namespace/container, or what was scanned
 	Container   string      `json:"container,omitempty"`
@@ -51,6 +51,15 @@ type Decision struct {
 	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
 	// Exceptions are those that a finding names, each once.
 	Exceptions []ExceptionUse `json:"exceptions,omitempty"`
+	// PolicyVersion names the operator's documents and their versions, as they
+	// give them; Policy is the digest that proves which they were.
+	PolicyVersion string `json:"policyVersion,omitempty"`
+	// ImageConfig is the digest of the image's configuration; ImageDigest is its manifest's.
+	ImageConfig string `json:"imageConfig,omitempty"`
+	// Requester is who asked for the container; none in records about no container.
+	Requester Requester `json:"requester,omitzero"`
+	// Origin is where the record was written; it is the log's to fill in.
+	Origin Origin `json:"origin,omitzero"`
 }
 
 // Record is a finding in a decision.
@@ -92,7 +101,8 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 		Namespace: Printable(s.Pod.Namespace), Pod: Printable(s.Pod.Name), PodUID: Printable(s.Pod.UID),
 		Image: Printable(s.Image.Ref), ImageDigest: Printable(s.Image.Digest),
 		Verdict: v.Action, Mode: v.Mode, Deferred: v.Deferred, Coverage: v.Coverage,
-		Individuals: v.Individuals, Policy: v.Policy, Notes: v.Notes, Exceptions: v.Exceptions,
+		Individuals: v.Individuals, Policy: v.Policy, PolicyVersion: v.PolicyVersion, Notes: v.Notes, Exceptions: v.Exceptions,
+		ImageConfig: Printable(s.Image.Config), Requester: s.Requester.orUnknown(s.ID),
 		DurationMs: took.Milliseconds(), DurationUs: took.Microseconds(),
 		Findings: []Record{}, Skipped: []SkipEntry{},
 	}

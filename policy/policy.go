@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,10 +12,32 @@ import (
 // value has no catalogue and blocks every finding.
 type Policy struct {
 	Digest    string // "sha256:..." over all sources, in order
+	Version   string // of the documents, as [VersionOf] has it
 	Catalogue map[string]Info
 	Documents []Document
 	// Exceptions soften single findings for a time; see [NewExceptions].
 	Exceptions Exceptions
+}
+
+// maxVersion bounds the text that names a policy's documents, in bytes.
+const maxVersion = 160
+
+// VersionOf names documents and the versions that their authors give them,
+// "clinic 1.4, research"; those that the text has no room for are counted.
+func VersionOf(documents []Document) string {
+	var b strings.Builder
+	for i, d := range documents {
+		part := Printable(strings.TrimSpace(d.Name + " " + d.Version))
+		if i > 0 {
+			part = ", " + part
+		}
+		if b.Len()+len(part) > maxVersion {
+			fmt.Fprintf(&b, "%s%d more", map[bool]string{true: ", "}[i > 0], len(documents)-i)
+			break
+		}
+		b.WriteString(part)
+	}
+	return b.String()
 }
 
 // Document is one policy of the operator's, compiled.

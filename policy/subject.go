@@ -44,6 +44,8 @@ type Subject struct {
 
 	// RuntimeNamespace is containerd's namespace, in which the ID is unique; empty outside containerd.
 	RuntimeNamespace string
+	// Requester is who asked for it, as far as the gate is told; the zero value is not known.
+	Requester Requester
 }
 
 // RuntimeBuildKit is the Runtime of the steps of image builds. Where no policy

@@ -124,9 +124,11 @@ type Verdict struct {
 	Deferred    []Deferred
 	Coverage    Coverage
 	Individuals Individuals
-	Policy      string         // digest of the policy
-	Notes       []string       // why an action was softened: platform namespace, roll-out
-	Exceptions  []ExceptionUse // those without which an action would be stricter, by ID
+	Policy      string // digest of the policy
+	// PolicyVersion names the policy's documents and their versions.
+	PolicyVersion string
+	Notes         []string       // why an action was softened: platform namespace, roll-out
+	Exceptions    []ExceptionUse // those without which an action would be stricter, by ID
 }
 
 // Judged is a finding with the action that the policy gives it.

@@ -39,6 +39,9 @@ type Options struct {
 	Checkpoint time.Duration
 	// Publish hears of each checkpoint; it must not block.
 	Publish func(Checkpoint)
+	// Stamp adds to each record what the log's owner knows of the moment; it must
+	// not block, and is called for one record after the other.
+	Stamp func(*policy.Decision)
 }
 
 // Log is an open decision log. Its methods may be called from many goroutines.
@@ -276,6 +279,9 @@ func (l *Log) push(d *policy.Decision, counts int) (*entry, error) {
 		d.Time = l.last
 	}
 	d.Seq = l.seq + 1
+	if l.options.Stamp != nil {
+		l.options.Stamp(d)
+	}
 	payload, err := encode(d)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"github.com/containerd/typeurl/v2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/phigate/phigate/policy"
 )
 
 // The keys under which containerd's CRI plugin keeps its own records.
@@ -64,7 +66,8 @@ func (c *Client) Sandbox(ctx context.Context, id string) (*Sandbox, error) {
 	}
 	s := &Sandbox{Privileged: meta.Config.GetLinux().GetSecurityContext().GetPrivileged()}
 	pod := meta.Config.GetMetadata()
-	s.Pod = Identity{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: meta.Config.GetLabels()}
+	s.Pod = Identity{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: meta.Config.GetLabels(),
+		Requester: policy.PodRequester(meta.Config.GetAnnotations(), meta.Config.GetLabels())}
 	for _, p := range meta.Config.GetPortMappings() {
 		if p.ContainerPort > 0 && p.ContainerPort <= 65535 {
 			s.Ports = append(s.Ports, SandboxPort{ContainerPort: uint16(p.ContainerPort), Protocol: protocol(p.Protocol)})

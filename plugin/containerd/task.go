@@ -7,6 +7,8 @@ import (
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/phigate/phigate/policy"
 )
 
 // Task is what containerd keeps, in any of its namespaces, of a container that
@@ -58,6 +60,7 @@ func (c *Client) Task(ctx context.Context, namespace, id string) (*Task, error) 
 type Identity struct {
 	Namespace, Name, UID string
 	Labels               map[string]string
+	Requester            policy.Requester
 }
 
 // Committed is a committed snapshot and its folder.

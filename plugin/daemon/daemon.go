@@ -133,17 +133,17 @@ func (d *Daemon) open() error {
 		return fmt.Errorf("making the state directory: %w", err)
 	}
 	var err error
-	if d.recorder, err = openRecorder(d.Config.Log(), d.Log); err != nil {
+	key, err := loadKey(d.Config.FingerprintKey())
+	if err != nil {
+		return err
+	}
+	if d.recorder, err = openRecorder(d.Config.Log(), readOrigin(d.Version, key.ID(), d.Log), d.Log); err != nil {
 		return err
 	}
 	if d.publisher, err = newPublisher(d.Config.Audit, d.Config.Journal, d.recorder, d.Log); err != nil {
 		return err
 	}
 	d.recorder.publish.Store(d.publisher)
-	key, err := loadKey(d.Config.FingerprintKey())
-	if err != nil {
-		return err
-	}
 	d.recorder.redact = redact.Redactor{Keyed: key.HMAC}
 	if d.store, err = cache.Open(d.Config.Facts(), detect.Version+"-"+key.ID(), d.Log); err != nil {
 		return err
@@ -245,7 +245,7 @@ func (d *Daemon) note(kind, message string) {
 	defer cancel()
 	note := &policy.Decision{Kind: kind, Message: message, Target: "phigated", Findings: []policy.Record{}, Skipped: []policy.SkipEntry{}}
 	if p := d.engine.Policy(); p != nil {
-		note.Policy = p.Digest
+		note.Policy, note.PolicyVersion = p.Digest, p.Version
 	}
 	if _, err := d.recorder.Record(ctx, note); err != nil {
 		d.Log.Error("recording", "kind", kind, "error", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -171,21 +170,13 @@ func (p *publisher) toWitness(ctx context.Context, client *witness.Client, c aud
 	return p.recorder.open().SaveWitnessed(audit.Cosigned(c.Note, lines))
 }
 
-// checkpointID is the MESSAGE_ID of checkpoints in the journal.
-const checkpointID = "b1f3d9c04a8e4e0f9d6c7a2158e3b0c6"
-
 func (p *publisher) toJournal(_ context.Context, c audit.Checkpoint) error {
 	client, err := journal.NewClient(p.journal)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return client.Send([]journal.Field{
-		{Name: "MESSAGE", Value: fmt.Sprintf("checkpoint of %d decisions", c.Size)},
-		{Name: "MESSAGE_ID", Value: checkpointID}, {Name: "PRIORITY", Value: "6"},
-		{Name: "SYSLOG_IDENTIFIER", Value: "phigate"},
-		{Name: "PHIGATE_CHECKPOINT", Value: string(c.Note)}, {Name: "PHIGATE_CHECKPOINT_SIZE", Value: strconv.FormatUint(c.Size, 10)},
-	})
+	return client.Send(journal.CheckpointFields(c.Size, c.Note))
 }
 
 // status says how far checkpoints have come.

@@ -24,7 +24,7 @@ import (
 func published(t *testing.T, dir string, config conf.AuditLog) *recorder {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	r, err := openRecorder(dir, log)
+	r, err := openRecorder(dir, policy.Origin{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func decide(t *testing.T, r *recorder, n int) {
 func TestWitnessedLogThatIsRolledBack(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "decisions")
-	first, err := openRecorder(dir, slog.New(slog.DiscardHandler))
+	first, err := openRecorder(dir, policy.Origin{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type recorder struct {
 	slog    *slog.Logger
 	publish atomic.Pointer[publisher]
 	fold    *fold
+	origin  policy.Origin // of this process; the log's own records have it, too
+	clock   bootClock
 	// redact is set before the first record.
 	redact redact.Redactor
 
@@ -40,8 +42,8 @@ type recorder struct {
 // reopenEvery spaces the tries to open a log that has failed.
 const reopenEvery = 2 * time.Second
 
-func openRecorder(path string, log *slog.Logger) (*recorder, error) {
-	r := &recorder{path: path, slog: log}
+func openRecorder(path string, origin policy.Origin, log *slog.Logger) (*recorder, error) {
+	r := &recorder{path: path, origin: origin, slog: log}
 	l, err := audit.Open(path, r.options())
 	if err != nil {
 		return nil, fmt.Errorf("opening the decision log: %w", err)
@@ -58,7 +60,7 @@ const (
 )
 
 func (r *recorder) options() audit.Options {
-	return audit.Options{Log: r.slog, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery, Publish: func(c audit.Checkpoint) {
+	return audit.Options{Log: r.slog, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery, Stamp: r.stamp, Publish: func(c audit.Checkpoint) {
 		if p := r.publish.Load(); p != nil {
 			p.offer(c)
 		}

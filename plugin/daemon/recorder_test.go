@@ -17,7 +17,7 @@ import (
 // nothing is recorded.
 func TestRecorderOpensAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "decisions")
-	r, err := openRecorder(path, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	r, err := openRecorder(path, policy.Origin{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

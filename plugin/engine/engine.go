@@ -148,7 +148,8 @@ const unjudgedWithin = 10 * time.Second
 // Unjudged records that a subject was refused because there was no verdict. The
 // refusal does not wait for the record, which is evidence and not its ground.
 func (e *Engine) Unjudged(s *policy.Subject, why error) {
-	d := policy.NewDecision(s, policy.Verdict{Policy: e.Policy().Digest}, e.now(), 0)
+	p := e.Policy()
+	d := policy.NewDecision(s, policy.Verdict{Policy: p.Digest, PolicyVersion: p.Version}, e.now(), 0)
 	d.Kind, d.Message = "unjudged", policy.Printable(why.Error())
 	e.redact(d)
 	go func() {

@@ -12,7 +12,7 @@ func Subject(d *policy.Decision) *policy.Subject {
 	s := &policy.Subject{
 		ID: d.Container, Gate: d.Gate, Runtime: d.Runtime, RuntimeNamespace: d.RuntimeNamespace,
 		Pod:   policy.Pod{Namespace: d.Namespace, Name: d.Pod, UID: d.PodUID},
-		Image: policy.Image{Ref: d.Image, Digest: d.ImageDigest},
+		Image: policy.Image{Ref: d.Image, Digest: d.ImageDigest, Config: d.ImageConfig}, Requester: d.Requester,
 	}
 	if s.Image.Ref != "" {
 		s.Sees = policy.FactImage

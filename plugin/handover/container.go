@@ -40,7 +40,7 @@ func read(q judge.Question, config []byte, root *os.File) (*container, error) {
 	c.namespace = taskNamespace(q.Bundle, q.ID)
 	c.subject = &policy.Subject{
 		ID: q.ID, Name: q.ID, Gate: gateOf(q.Door), Runtime: client(q.Bundle, c.namespace, &spec),
-		Spec: &spec, Sees: policy.FactSpec | policy.FactPrivilegedPod,
+		Spec: &spec, Sees: policy.FactSpec | policy.FactPrivilegedPod, Requester: policy.LoginRequester(q.Login),
 	}
 	return c, nil
 }

@@ -81,7 +81,7 @@ func (d *Door) Judge(ctx context.Context, q judge.Question, config []byte, root 
 	c, err := read(q, config, root)
 	if err != nil {
 		root.Close()
-		c = &container{Question: q, subject: &policy.Subject{ID: q.ID, Gate: gateOf(q.Door)}}
+		c = &container{Question: q, subject: &policy.Subject{ID: q.ID, Gate: gateOf(q.Door), Requester: policy.LoginRequester(q.Login)}}
 		d.Engine.Unjudged(c.subject, err)
 		a = judge.Answer{Line: refusal(d.Engine.Named(c.subject), err)}
 	} else {

@@ -291,3 +291,30 @@ func TestBreakGlass(t *testing.T) {
 		t.Errorf("got %+v and %d records for a container that needed none", a, len(w.recorded))
 	}
 }
+
+// A pod's requester is what CRI's own record of it says; anybody else's is the
+// kernel's login, and nobody is guessed.
+func TestRequester(t *testing.T) {
+	login := uint32(1000)
+	asked := policy.Requester{Name: "jane@clinic.example", From: policy.FromAnnotation}
+	pod := &containerd.Sandbox{Pod: containerd.Identity{Namespace: "clinic-a", Name: "p", UID: "u", Requester: asked}}
+	for name, test := range map[string]struct {
+		world    world
+		question judge.Question
+		want     policy.Requester
+	}{
+		"pod":   {world{task: task("k8s.io", "", "c1"), sandbox: pod}, judge.Question{Bundle: bundleOf("k8s.io")}, asked},
+		"login": {world{}, judge.Question{Bundle: "/root/bundle", Login: &login}, policy.Requester{Name: "uid 1000", From: policy.FromLogin}},
+		"none":  {world{}, judge.Question{Bundle: "/root/bundle"}, policy.Requester{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := test.world
+			w.verdict = policy.Allow
+			test.question.Door = "wrapper"
+			_, s := w.judge(t, test.question, &specs.Spec{Annotations: map[string]string{policy.RequesterAnnotation: "forged"}})
+			if s == nil || s.Requester != test.want {
+				t.Errorf("got %+v, want %+v", s, test.want)
+			}
+		})
+	}
+}

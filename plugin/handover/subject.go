@@ -114,6 +114,7 @@ func (d *Door) kubernetes(ctx context.Context, c *container, task *containerd.Ta
 	s := c.subject
 	s.Runtime, s.PrivilegedPod = "cri", sandbox.Privileged
 	s.Pod = policy.Pod{Namespace: sandbox.Pod.Namespace, Name: sandbox.Pod.Name, UID: sandbox.Pod.UID, Labels: sandbox.Pod.Labels}
+	s.Requester = sandbox.Pod.Requester
 	if task.Sandbox == c.ID { // it listens to nothing itself
 		s.Name = "pause"
 		return nil

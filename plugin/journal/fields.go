@@ -47,7 +47,12 @@ func Classes() []Class {
 		{"bypass", "0bd2c4a98fb6440ea1f1b0d4a6c3f957", warning},
 		{"log-damaged", "3c5b00d7c8c349c97fd349e80abf2f26", critical},
 		{"log-outage", "7a6a005883191c5b3657010f66bb89ca", critical},
+		{"log-alarm", "6e2f1b7d94c34a58b0e3d7c15a9f4820", critical},
+		{"arrival", "2d90c4e6f1a74b3d8c5e7f0a1b69d3c4", notice},
+		{"repeated", "a47e6c0b3f9d4d218b5c1e9073f2d6a8", notice},
+		{"folded", "f3b8d50a6c1e4972a9d4075be82c61f7", warning},
 		{"heartbeat", "e1d5a0c37f2b4d6b9c8e5f40a1b7d239", debug},
+		{checkpoint, "b1f3d9c04a8e4e0f9d6c7a2158e3b0c6", info},
 		{"record", "d0b7c1f5a2e94c3f8f6a9e2b71c4d836", info},
 	}
 }
@@ -63,11 +68,31 @@ func classOf(d *policy.Decision) Class {
 			}
 		}
 	}
+	return classNamed(name)
+}
+
+func classNamed(name string) Class {
 	classes := Classes()
 	if i := slices.IndexFunc(classes, func(c Class) bool { return c.Name == name }); i >= 0 {
 		return classes[i]
 	}
 	return classes[len(classes)-1]
+}
+
+// checkpoint is the class of a signed checkpoint, which is no record.
+const checkpoint = "checkpoint"
+
+// CheckpointFields is a signed checkpoint of the log's first size records.
+func CheckpointFields(size uint64, note []byte) []Field {
+	class := classNamed(checkpoint)
+	return []Field{
+		{"MESSAGE", fmt.Sprintf("checkpoint of %d decisions", size)},
+		{"MESSAGE_ID", class.ID},
+		{"PRIORITY", strconv.Itoa(class.Priority)},
+		{"SYSLOG_IDENTIFIER", "phigate"},
+		{"PHIGATE_CHECKPOINT", string(note)},
+		{"PHIGATE_CHECKPOINT_SIZE", strconv.FormatUint(size, 10)},
+	}
 }
 
 func isVerdict(d *policy.Decision) bool { return d.Kind == "verdict" }
@@ -97,7 +122,14 @@ func Fields(e report.Entry) []Field {
 	fs.add("PHIGATE_NAMESPACE", d.Namespace)
 	fs.add("PHIGATE_IMAGE", d.Image)
 	fs.add("PHIGATE_IMAGE_DIGEST", d.ImageDigest)
+	fs.add("PHIGATE_IMAGE_CONFIG", d.ImageConfig)
+	fs.add("PHIGATE_RUNTIME", d.Runtime)
+	fs.add("PHIGATE_RUNTIME_NAMESPACE", d.RuntimeNamespace)
+	fs.add("PHIGATE_REQUESTER", d.Requester.Name)
+	fs.add("PHIGATE_REQUESTER_FROM", string(d.Requester.From))
 	fs.add("PHIGATE_POLICY_DIGEST", d.Policy)
+	fs.add("PHIGATE_POLICY_VERSION", d.PolicyVersion)
+	fs.origin(d.Origin)
 	for i, use := range d.Exceptions {
 		if i < maxRepeated {
 			fs.add("PHIGATE_EXCEPTION", use.ID)
@@ -118,6 +150,17 @@ func (fs *entry) add(name, value string) {
 	if value != "" {
 		*fs = append(*fs, Field{name, value})
 	}
+}
+
+// origin is where the record was written, which outlives the fields of that kind
+// that journald adds itself: those are not passed on by every shipper.
+func (fs *entry) origin(o policy.Origin) {
+	fs.add("PHIGATE_NODE", o.Node)
+	fs.add("PHIGATE_MACHINE_ID", o.Machine)
+	fs.add("PHIGATE_BOOT_ID", o.Boot)
+	fs.add("PHIGATE_CLOCK", string(o.Clock))
+	fs.add("PHIGATE_VERSION", o.Version)
+	fs.add("PHIGATE_PROGRAM_DIGEST", o.Digest)
 }
 
 func (fs *entry) verdict(d *policy.Decision) {

@@ -19,7 +19,10 @@ func blocked() *policy.Decision {
 	return &policy.Decision{
 		Seq: 7, Kind: "verdict", Gate: policy.GateValidate, Target: "clinic/app", Container: "c1", Namespace: "clinic",
 		Pod: "app-0", PodUID: "u1", Image: "registry.example/app:1", ImageDigest: "sha256:aa", Policy: "sha256:bb",
-		Verdict: policy.Block, Mode: policy.Enforce, DurationUs: 412,
+		PolicyVersion: "clinic 3", ImageConfig: "sha256:cc", Runtime: "cri", RuntimeNamespace: "k8s.io",
+		Requester: policy.Requester{Name: "jane@clinic.example", From: policy.FromAnnotation},
+		Origin:    policy.Origin{Node: "node-1", Machine: "0a", Boot: "0b", BootTimeUs: 5, Clock: policy.ClockSynchronised, Version: "1.2", Digest: "sha256:dd", KeyID: "0c"},
+		Verdict:   policy.Block, Mode: policy.Enforce, DurationUs: 412,
 		Coverage: policy.Coverage{Files: 3, Bytes: 9, Rules: 13},
 		Findings: []policy.Record{
 			{Rule: "phi-table", Severity: policy.Critical, Action: policy.Block, Path: "/p.csv", Message: "patient table",
@@ -51,6 +54,9 @@ func TestFieldsOfAVerdictInTheJournal(t *testing.T) {
 		"PRIORITY": {"4"}, "PHIGATE_SEQ": {"7"}, "PHIGATE_LOG": {"log"}, "PHIGATE_LEAF": {"0f"}, "PHIGATE_KIND": {"verdict"}, "PHIGATE_GATE": {"validate"},
 		"PHIGATE_CONTAINER_ID": {"c1"}, "PHIGATE_POD": {"app-0"}, "PHIGATE_POD_UID": {"u1"}, "PHIGATE_NAMESPACE": {"clinic"},
 		"PHIGATE_IMAGE": {"registry.example/app:1"}, "PHIGATE_IMAGE_DIGEST": {"sha256:aa"}, "PHIGATE_POLICY_DIGEST": {"sha256:bb"},
+		"PHIGATE_POLICY_VERSION": {"clinic 3"}, "PHIGATE_IMAGE_CONFIG": {"sha256:cc"}, "PHIGATE_RUNTIME": {"cri"}, "PHIGATE_RUNTIME_NAMESPACE": {"k8s.io"},
+		"PHIGATE_REQUESTER": {"jane@clinic.example"}, "PHIGATE_REQUESTER_FROM": {"annotation"}, "PHIGATE_NODE": {"node-1"}, "PHIGATE_MACHINE_ID": {"0a"},
+		"PHIGATE_BOOT_ID": {"0b"}, "PHIGATE_CLOCK": {"synchronised"}, "PHIGATE_VERSION": {"1.2"}, "PHIGATE_PROGRAM_DIGEST": {"sha256:dd"},
 		"PHIGATE_ACTION": {"block"}, "PHIGATE_MODE": {"enforce"}, "PHIGATE_SEVERITY": {"critical"},
 		"PHIGATE_TAG":      {"hipaa_164.312.a.1", "hipaa_164.312.e.1"},
 		"PHIGATE_RULE":     {"phi-table", "listener"},

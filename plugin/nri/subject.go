@@ -59,7 +59,8 @@ func (d *Door) fullSubject(ctx context.Context, gate policy.Gate, pod *api.PodSa
 func identity(gate policy.Gate, pod *api.PodSandbox, ctr *api.Container) *policy.Subject {
 	return &policy.Subject{
 		ID: ctr.GetId(), Name: ctr.GetName(), Gate: gate, Runtime: "cri", RuntimeNamespace: containerd.Namespace,
-		Pod: policy.Pod{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: pod.GetLabels()},
+		Pod:       policy.Pod{Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: pod.GetUid(), Labels: pod.GetLabels()},
+		Requester: policy.PodRequester(pod.GetAnnotations(), pod.GetLabels()),
 	}
 }
 

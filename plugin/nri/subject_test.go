@@ -194,3 +194,16 @@ func TestSurroundings(t *testing.T) {
 		}
 	})
 }
+
+// Who asked for a pod is what the pod says, and never what its container does.
+func TestRequester(t *testing.T) {
+	p, c := pod(), ctr()
+	c.Annotations = map[string]string{policy.RequesterAnnotation: "forged"}
+	if got := identity(policy.GateValidate, p, c).Requester; got.Name != policy.UnknownRequester {
+		t.Errorf("nothing says who asked, and it is %+v", got)
+	}
+	p.Annotations = map[string]string{policy.RequesterAnnotation: "jane@clinic.example"}
+	if got := identity(policy.GateValidate, p, c).Requester; got != (policy.Requester{Name: "jane@clinic.example", From: policy.FromAnnotation}) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -53,7 +53,9 @@ func (r Redactor) Decision(d *policy.Decision) {
 		s.Where, s.Reason = r.Text(s.Where), r.Text(s.Reason)
 	}
 	d.Notes = r.all(d.Notes)
-	for i := range d.Exceptions { // who asked and who approved must stay
+	d.PolicyVersion = r.Text(d.PolicyVersion)
+	d.Requester.Name = r.except("email", d.Requester.Name) // an account's name, which must stay
+	for i := range d.Exceptions {                          // who asked and who approved must stay
 		d.Exceptions[i].Reason = r.Text(d.Exceptions[i].Reason)
 	}
 }
@@ -104,13 +106,16 @@ var classes = []class{
 }
 
 // Text redacts one text.
-func (r Redactor) Text(s string) string {
+func (r Redactor) Text(s string) string { return r.except("", s) }
+
+// except redacts a text, one class left as it is.
+func (r Redactor) except(kept, s string) string {
 	if r.Keyed == nil || !suspect(s) {
 		return s
 	}
 	lower := strings.ToLower(s)
 	for _, c := range classes {
-		if c.hinted(lower) {
+		if c.name != kept && c.hinted(lower) {
 			s = r.replace(c, s)
 		}
 	}

@@ -72,8 +72,9 @@ func TestFingerprints(t *testing.T) {
 func planted(value string) *policy.Decision {
 	return &policy.Decision{
 		Kind: "verdict", Target: "ns/" + value, Namespace: value, Pod: "pod-" + value, Image: "r/" + value, Message: value, Notes: []string{value},
-		Findings:   []policy.Record{{Rule: "phi-table", Path: "/d/" + value + ".csv", Field: "process.env[" + value + "]", Message: value}},
-		Skipped:    []policy.SkipEntry{{Where: "/z/" + value, Reason: value}},
+		Findings:      []policy.Record{{Rule: "phi-table", Path: "/d/" + value + ".csv", Field: "process.env[" + value + "]", Message: value}},
+		Skipped:       []policy.SkipEntry{{Where: "/z/" + value, Reason: value}},
+		PolicyVersion: value, Requester: policy.Requester{Name: value},
 		Exceptions: []policy.ExceptionUse{{Reason: value, RequestedBy: "a@clinic.example", ApprovedBy: []string{"b@clinic.example"}}},
 	}
 }
@@ -90,6 +91,10 @@ func TestDecision(t *testing.T) {
 	}
 	if d.Exceptions[0].RequestedBy != "a@clinic.example" {
 		t.Error("who asked is gone")
+	}
+	who := &policy.Decision{Requester: policy.Requester{Name: "jane.roe@clinic.example"}}
+	if redactor().Decision(who); who.Requester.Name != "jane.roe@clinic.example" {
+		t.Error("who asked for the container is gone")
 	}
 }
 

@@ -86,7 +86,7 @@ func leadOf(d *policy.Decision, view decisionPage) string {
 
 func factsOf(d *policy.Decision) [][2]string {
 	facts := [][2]string{{"Gate", string(d.Gate)}, {"Container", d.Container}, {"Pod", d.Pod}, {"Image", d.Image}, {"Digest", d.ImageDigest},
-		{"Policy", d.Policy}, {"Mode", d.Mode.String()}, {"Notes", strings.Join(d.Notes, "; ")}}
+		{"Policy", d.Policy}, {"Documents", d.PolicyVersion}, {"Requester", requester(d)}, {"Written", origin(d.Origin)}, {"Mode", d.Mode.String()}, {"Notes", strings.Join(d.Notes, "; ")}}
 	if !d.Time.IsZero() {
 		facts = append(facts, [2]string{"Time", d.Time.UTC().Format("2006-01-02 15:04:05 UTC")})
 	}

@@ -80,12 +80,29 @@ func (t *text) head(d *policy.Decision) {
 	}
 	for _, row := range [][2]string{
 		{"gate", string(d.Gate)}, {"target", d.Target}, {"container", d.Container}, {"pod", d.Pod},
-		{"image", d.Image}, {"digest", d.ImageDigest}, {"policy", d.Policy},
+		{"image", d.Image}, {"digest", d.ImageDigest}, {"policy", d.Policy}, {"documents", d.PolicyVersion}, {"requester", requester(d)}, {"written", origin(d.Origin)},
 	} {
 		if row[1] != "" && row[1] != d.Target || row[0] == "target" && row[1] != "" {
 			t.printf("%-9s  %s\n", row[0], row[1])
 		}
 	}
+}
+
+// requester is who asked for a container, and what says so.
+func requester(d *policy.Decision) string {
+	if d.Requester.From == "" {
+		return d.Requester.Name
+	}
+	return d.Requester.Name + " (" + string(d.Requester.From) + ")"
+}
+
+// origin says where a record was written: a node, a program, how far its clock can
+// be believed. Its digests and IDs are in the JSON.
+func origin(o policy.Origin) string {
+	if o == (policy.Origin{}) {
+		return ""
+	}
+	return fmt.Sprintf("on %s by phigated %s, clock %s", o.Node, o.Version, o.Clock)
 }
 
 // Grouped are the findings by rule and action, in the order in which the

@@ -50,7 +50,7 @@ func Lint(files []File, catalogue []policy.Info, now time.Time) (*policy.Policy,
 	if len(problems.Errors()) > 0 {
 		return nil, problems
 	}
-	out := &policy.Policy{Digest: digest(files), Catalogue: c.catalogue, Documents: c.documents}
+	out := &policy.Policy{Digest: digest(files), Version: policy.VersionOf(c.documents), Catalogue: c.catalogue, Documents: c.documents}
 	var exceptions []*policy.Exception
 	for _, e := range c.exceptions {
 		exceptions = append(exceptions, e.out)

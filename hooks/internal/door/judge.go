@@ -3,6 +3,9 @@ package door
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/phigate/phigate/hooks/internal/bundle"
@@ -30,7 +33,7 @@ func Judge(c Config, about Asked, say Messages) error {
 	}
 	answer, err := judge.Ask(c.Socket, judge.Question{
 		Door: about.Door, Command: about.Command, ID: about.ID, Bundle: b.Dir, Root: b.Path, Mount: b.Mount,
-		Within: c.Deadline, BreakGlass: glass,
+		Login: login(), Within: c.Deadline, BreakGlass: glass,
 	}, b.Config, b.Root)
 	if err == nil && answer.Allow {
 		return nil
@@ -51,4 +54,26 @@ func Judge(c Config, about Asked, say Messages) error {
 		}
 	}
 	return errors.New(why)
+}
+
+// login is the login user ID that this process has inherited; nil where it has
+// none, or the kernel keeps none.
+func login() *uint32 {
+	data, err := os.ReadFile("/proc/self/loginuid")
+	if err != nil {
+		return nil
+	}
+	return parseLogin(string(data))
+}
+
+// unset is the login user ID of a process that no login has begun.
+const unset = 1<<32 - 1
+
+func parseLogin(text string) *uint32 {
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	if err != nil || n == unset {
+		return nil
+	}
+	id := uint32(n)
+	return &id
 }

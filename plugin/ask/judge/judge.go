@@ -41,6 +41,9 @@ type Question struct {
 	Bundle  string `json:"bundle"`  // where the bundle lies, links resolved
 	Root    string `json:"root"`    // where the root filesystem lies
 	Mount   string `json:"mount"`   // its line of mountinfo, where it is a mount point
+	// Login is the kernel's login user ID of whoever started the runtime, nil where
+	// it has none, as with what containerd and dockerd start.
+	Login *uint32 `json:"login,omitempty"`
 	// Within is for how long an answer is waited for.
 	Within time.Duration `json:"within"`
 	// BreakGlass is there when the container will run whatever the answer.
