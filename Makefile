@@ -17,7 +17,7 @@ REAL = ./test/node/... ./test/e2e/... ./test/faults/... ./test/readme/...
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-matrix soak vet unit e2e demo bench-create bench-scan bench-audit soak-audit quality quality-benign fuzz fuzz-nightly verify fmt clean
+.PHONY: help setup build test test-matrix soak vet unit e2e demo bench-create bench-scan bench-audit soak-audit attacks quality quality-benign fuzz fuzz-nightly verify fmt clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -68,6 +68,9 @@ bench-audit: ## what a durable decision costs beside the disk's own fdatasync, a
 
 soak-audit: ## the log under 10,000 kills, 2,000 power cuts, and every byte with every value (an hour or more)
 	@PHIGATE_SOAK=1 $(GO) test -count 1 -timeout 6h -v -run 'Killed|Power|EveryByte|WholeRecords' ./plugin/audit
+
+attacks: ## the same attacks on sealed journal files, an auditd-style file, a hash chain and this log: deploy/ATTACKS.md (root); ARGS=-update
+	@$(GO) test -count 1 -v -run '^TestAttacks$$' ./test/attacks -args $(ARGS)
 
 quality: ## recall, precision and estimates of people over the labelled corpus; ARGS='-corpus DIR'
 	@$(GO) run -buildvcs=false ./test/quality $(ARGS)

@@ -31,8 +31,8 @@ type Problem struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset,omitempty"`
 	Text   string `json:"text"`
-
-	upTo uint64 // the last record that may be the one; 0: it is Seq
+	// UpTo is the last record that may be the one that is affected; 0: it is Seq.
+	UpTo uint64 `json:"upTo,omitempty"`
 }
 
 // VerifyOptions are what a log is held against, besides itself.
@@ -48,6 +48,8 @@ type VerifyOptions struct {
 	// Witnesses are verifiers of cosignatures. Each checkpoint that is given must
 	// have one of each.
 	Witnesses []note.Verifier
+	// Whole wants the log from its first record on: none may be archived elsewhere.
+	Whole bool
 	// Workers is how many records are looked at at once; 0 is two.
 	Workers int
 }
@@ -287,12 +289,12 @@ func (v *verification) narrow() {
 		p := &v.Problems[i]
 		exact := uint64(0)
 		for _, q := range v.Problems {
-			if q.upTo == 0 && q.Seq >= p.Seq && q.Seq <= p.upTo && (exact == 0 || q.Seq < exact) {
+			if q.UpTo == 0 && q.Seq >= p.Seq && q.Seq <= p.UpTo && (exact == 0 || q.Seq < exact) {
 				exact = q.Seq
 			}
 		}
 		if exact != 0 {
-			p.Seq, p.upTo = exact, 0
+			p.Seq, p.UpTo = exact, 0
 		}
 	}
 }

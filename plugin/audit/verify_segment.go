@@ -77,7 +77,11 @@ func (v *verification) begin(name string, h header) {
 	switch {
 	case !v.started && h.First > 1:
 		v.First = h.First
-		v.note("the records before %d are not here: they are archived", h.First)
+		if v.options.Whole {
+			v.problem(Problem{Seq: 1, UpTo: h.First - 1, Kind: Missing, File: name, Text: fmt.Sprintf("records 1 to %d are not here: archived segments belong beside this one", h.First-1)})
+		} else {
+			v.note("the records before %d are not here: they are archived", h.First)
+		}
 	case !v.started:
 		v.First = 1
 		if h.Epoch != 0 && len(h.Edge) == 0 && !slices.ContainsFunc(v.options.Keys, func(k FirstKey) bool { return k.Epoch == h.Epoch }) {
@@ -214,7 +218,7 @@ func (v *verification) compare() {
 			v.Proven = max(v.Proven, c.Size)
 			continue
 		}
-		v.problem(Problem{Seq: v.Proven + 1, upTo: c.Size, Kind: Altered, File: c.From,
+		v.problem(Problem{Seq: v.Proven + 1, UpTo: c.Size, Kind: Altered, File: c.From,
 			Text: fmt.Sprintf("the first %d records are not those that the checkpoint covers: one of records %d to %d is another", c.Size, v.Proven+1, c.Size)})
 	}
 }

@@ -125,6 +125,10 @@ func TestPrunedLog(t *testing.T) {
 	if err != nil || !got.OK() || got.First != first || got.Proven != 70 {
 		t.Fatalf("got %+v, %v; want records %d to 70 proven", got, err, first)
 	}
+	got, err = Verify(t.Context(), dir, VerifyOptions{Verifier: verifier, Whole: true})
+	if err != nil || got.OK() || got.Problems[0].Seq != 1 || got.Problems[0].UpTo != first-1 || got.Problems[0].Kind != Missing {
+		t.Fatalf("got %+v, %v; want records 1 to %d missing", got, err, first-1)
+	}
 	for seq := first; seq <= 70; seq++ {
 		proof, err := Prove(t.Context(), dir, seq, nil, "")
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,8 @@ func explainAudit(err error, dir string) error {
 	switch {
 	case errors.As(err, &foreign):
 		return &ExitError{ExitUsage, err}
+	case errors.Is(err, syscall.ENOTDIR):
+		return usage("no decision log at %s: it is a file: name the folder that holds the log's segments", dir)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return explainLog(err, dir)
 	}

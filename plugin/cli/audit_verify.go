@@ -18,7 +18,8 @@ import (
 )
 
 const auditVerifyLong = `Verify reads a decision log and says whether it is as phigated wrote it. It needs
-the log's folder and nothing else: no phigated, no network. With more it proves more:
+the log's folder and nothing else: no phigated, no network. FOLDER is that of a copy;
+without it, it is this node's. With more it proves more:
 
   --checkpoint FILE  a checkpoint that was kept elsewhere: no record that it covers
                      was changed, left out or put in since it was made
@@ -28,6 +29,8 @@ the log's folder and nothing else: no phigated, no network. With more it proves 
   --identity FILE    the auditor's age identity: each record has the mac of its epoch,
                      which names the first that was changed
   --k0 FILE          the log's first keys, already unwrapped (age -d k0-0.age)
+  --whole            no record is missing at the beginning either: archived segments
+                     lie in the folder beside the others
 
 It ends with 0 where nothing is wrong, with 4 where something is, and then names the
 first record that is affected.`
@@ -37,15 +40,22 @@ type auditVerify struct {
 	logFlags
 	checkpoints, k0, witnesses []string
 	key, format, identity      string
+	whole                      bool
 }
 
 func newAuditVerifyCommand() *cobra.Command {
 	var a auditVerify
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Say whether the decision log is as phigated wrote it", Long: auditVerifyLong,
-		Example: "  phigate audit verify\n  phigate audit verify --log /mnt/copy --checkpoint kept.txt --key phigate.dev/log/...",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "verify [FOLDER]", Short: "Say whether the decision log is as phigated wrote it", Long: auditVerifyLong,
+		Example: "  phigate audit verify\n  phigate audit verify /mnt/copy --checkpoint kept.txt --key phigate.dev/log/...",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && (a.folder != "" || a.stateDir != "") {
+				return usage("the log is named twice: %s, and by --log or --state-dir", args[0])
+			}
+			if len(args) > 0 {
+				a.folder = args[0]
+			}
 			if a.format != "text" && a.format != "json" {
 				return usage("--format %q: it is text or json", a.format)
 			}
@@ -59,6 +69,7 @@ func newAuditVerifyCommand() *cobra.Command {
 	flags.StringArrayVar(&a.witnesses, "witness", nil, "a witness's verifier `KEY`; may be repeated")
 	flags.StringArrayVar(&a.k0, "k0", nil, "the log's first key, unwrapped, a `FILE`; may be repeated")
 	flags.StringVar(&a.identity, "identity", "", "the auditor's age identity, a `FILE`: unwraps the log's first keys")
+	flags.BoolVar(&a.whole, "whole", false, "the log must be there from its first record on")
 	flags.StringVar(&a.format, "format", "text", "text or json")
 	return cmd
 }
@@ -86,7 +97,7 @@ func (a *auditVerify) run(cmd *cobra.Command) error {
 }
 
 func (a *auditVerify) options(dir string) (audit.VerifyOptions, error) {
-	o := audit.VerifyOptions{Verifier: a.key, Workers: runtime.NumCPU()}
+	o := audit.VerifyOptions{Verifier: a.key, Whole: a.whole, Workers: runtime.NumCPU()}
 	for _, path := range a.checkpoints {
 		data, err := readGiven("checkpoint", path)
 		if err != nil {
