@@ -16,6 +16,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/gate"
 	"github.com/phigate/phigate/test/images"
 	"github.com/phigate/phigate/test/node"
@@ -151,7 +152,7 @@ func confined(t *testing.T, n *node.Node, u map[string][]string) *specs.Spec {
 			Capabilities: &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps},
 			Rlimits:      []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}},
 		},
-		Mounts: []specs.Mount{bind(bin, "ro"), bind("/etc", "ro"), bind("/proc", "ro"), bind("/sys", "ro"), bind(n.Dir, "ro"), bind(dir, "rw")},
+		Mounts: []specs.Mount{bind(bin, "ro"), bind("/etc", "ro"), proc(u), bind("/sys", "ro"), bind(n.Dir, "ro"), bind(dir, "rw")},
 		Linux: &specs.Linux{
 			CgroupsPath: "/" + filepath.Base(n.Dir) + "/phigated",
 			Namespaces:  []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.NetworkNamespace}},
@@ -164,6 +165,11 @@ func confined(t *testing.T, n *node.Node, u map[string][]string) *specs.Spec {
 			},
 		},
 	}
+}
+
+// proc is a /proc of the machine's own processes, as ProtectProc has systemd mount it.
+func proc(u map[string][]string) specs.Mount {
+	return specs.Mount{Destination: "/proc", Source: "proc", Type: "proc", Options: []string{"hidepid=" + u["ProtectProc"][0]}}
 }
 
 // confine writes the bundle and a program "phigated" that runs it.
@@ -206,6 +212,7 @@ func TestUnitLetsPhigatedWork(t *testing.T) {
 			if out, err := r.gate.Output(); err != nil || strings.Contains(out, "ordinary priority") {
 				t.Errorf("the scan cannot lower its priority (error %v)", err)
 			}
+			r.originsAreWhole()
 		})
 	}
 }
@@ -239,6 +246,20 @@ func newConfined(t *testing.T, o node.Options) *rig {
 	r.must(r.gate.Start())
 	r.must(r.gate.Ready(ctx))
 	return r
+}
+
+// originsAreWhole looks at what records say of where they come from: nothing of it
+// may be out of reach under the unit.
+func (r *rig) originsAreWhole() {
+	r.Helper()
+	ds, err := r.gate.Decisions(r.ctx)
+	r.must(err)
+	for _, d := range ds {
+		o := d.Origin
+		if o.Node == "" || o.Machine == "" || o.Boot == "" || o.BootTimeUs == 0 || o.Version == "" || o.Digest == "" || o.KeyID == "" || o.Clock == policy.ClockUnknown {
+			r.Errorf("decision %d comes from %+v", d.Seq, o)
+		}
+	}
 }
 
 // confinedAsMeant looks at the running phigated, so that a bundle that holds nothing back does not pass for one that does.
