@@ -32,6 +32,7 @@ func (in *inForce) decide() Verdict {
 		Individuals: r.Individuals, Policy: in.policy.Digest, PolicyVersion: in.policy.Version,
 	}
 	notes := map[string]bool{}
+	v.Findings = slices.Grow(v.Findings, len(r.Findings))
 	for _, f := range r.Findings {
 		if !r.Now.IsZero() && r.Now.Before(f.From) {
 			continue // no violation yet

@@ -104,7 +104,7 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 		Individuals: v.Individuals, Policy: v.Policy, PolicyVersion: v.PolicyVersion, Notes: v.Notes, Exceptions: v.Exceptions,
 		ImageConfig: Printable(s.Image.Config), Requester: s.Requester.orUnknown(s.ID),
 		DurationMs: took.Milliseconds(), DurationUs: took.Microseconds(),
-		Findings: []Record{}, Skipped: []SkipEntry{},
+		Findings: make([]Record, 0, min(len(v.Findings), MaxRecorded)), Skipped: []SkipEntry{},
 	}
 	for i, j := range v.Findings {
 		if i == MaxRecorded {

@@ -13,7 +13,8 @@ import (
 const maxExposed = 1 << 20
 
 // ParseExposed reads an entry of an image's ExposedPorts (OCI image spec,
-// config): "port/tcp", "port/udp", "port", or a range "from-to/proto".
+// config): "port/tcp", "port/udp", "port", or a range "from-to/proto", each from
+// 1 to 65535.
 func ParseExposed(text string) ([]Port, error) {
 	number, proto, ok := strings.Cut(text, "/")
 	if !ok || proto == "" {
@@ -26,7 +27,7 @@ func ParseExposed(text string) ([]Port, error) {
 	if err == nil && isRange {
 		last, err = strconv.ParseUint(to, 10, 16)
 	}
-	if err != nil || last < first || !slices.Contains([]string{"tcp", "udp", "sctp"}, proto) {
+	if err != nil || first == 0 || last < first || !slices.Contains([]string{"tcp", "udp", "sctp"}, proto) {
 		return nil, fmt.Errorf("the image exposes %q, which is no port", Printable(text))
 	}
 	var ports []Port
@@ -81,6 +82,7 @@ func KubeletPorts(annotations map[string]string) (ports []Port, byKubelet bool) 
 	}
 	var declared []struct {
 		ContainerPort uint16 `json:"containerPort"`
+		HostPort      uint16 `json:"hostPort"`
 		Protocol      string `json:"protocol"`
 	}
 	if json.Unmarshal([]byte(text), &declared) != nil {
@@ -91,7 +93,7 @@ func KubeletPorts(annotations map[string]string) (ports []Port, byKubelet bool) 
 		if proto == "" {
 			proto = "tcp"
 		}
-		ports = append(ports, Port{Number: p.ContainerPort, Protocol: proto, Field: fmt.Sprintf("container.ports[%d]", i)})
+		ports = append(ports, Port{Number: p.ContainerPort, Protocol: proto, Host: p.HostPort, Field: fmt.Sprintf("container.ports[%d]", i)})
 	}
 	return ports, true
 }

@@ -16,14 +16,16 @@ func TestExposedPorts(t *testing.T) {
 		wrong   bool
 	}{
 		{"none", nil, nil, false},
-		{"without_protocol", []string{"21"}, []Port{{21, "tcp", field, false}}, false},
-		{"protocol_in_capitals", []string{"53/UDP"}, []Port{{53, "udp", field, false}}, false},
-		{"empty_protocol", []string{"21/"}, []Port{{21, "tcp", field, false}}, false},
-		{"range", []string{"20-22/tcp"}, []Port{{20, "tcp", field, false}, {21, "tcp", field, false}, {22, "tcp", field, false}}, false},
+		{"without_protocol", []string{"21"}, []Port{{21, "tcp", field, false, 0}}, false},
+		{"protocol_in_capitals", []string{"53/UDP"}, []Port{{53, "udp", field, false, 0}}, false},
+		{"empty_protocol", []string{"21/"}, []Port{{21, "tcp", field, false, 0}}, false},
+		{"range", []string{"20-22/tcp"}, []Port{{20, "tcp", field, false, 0}, {21, "tcp", field, false, 0}, {22, "tcp", field, false, 0}}, false},
 		{"once_and_in_order", []string{"23", "21-23", "21/udp"},
-			[]Port{{21, "tcp", field, false}, {22, "tcp", field, false}, {23, "tcp", field, false}, {21, "udp", field, false}}, false},
-		{"highest", []string{"65535"}, []Port{{65535, "tcp", field, false}}, false},
+			[]Port{{21, "tcp", field, false, 0}, {22, "tcp", field, false, 0}, {23, "tcp", field, false, 0}, {21, "udp", field, false, 0}}, false},
+		{"highest", []string{"65535"}, []Port{{65535, "tcp", field, false, 0}}, false},
 		{"too_high", []string{"65536"}, nil, true},
+		{"zero", []string{"0/tcp"}, nil, true},
+		{"range_from_zero", []string{"0-80"}, nil, true},
 		{"negative", []string{"-1"}, nil, true},
 		{"backwards", []string{"22-21"}, nil, true},
 		{"open_range", []string{"22-"}, nil, true},
@@ -48,7 +50,7 @@ func TestExposedPorts(t *testing.T) {
 func TestExposedPortsAreBounded(t *testing.T) {
 	var entries []string
 	for i := range 500_000 {
-		entries = append(entries, fmt.Sprintf("%d-65535/tcp", i%100))
+		entries = append(entries, fmt.Sprintf("%d-65535/tcp", 1+i%100))
 	}
 	if _, err := ExposedPorts(entries); err == nil {
 		t.Error("half a million ranges were accepted")

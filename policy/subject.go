@@ -91,6 +91,8 @@ type Port struct {
 	Field    string // where it is said: "image.config.ExposedPorts", "pod.portMappings[0]"
 	// WholePod is true when the pod offers it and which container does is not known.
 	WholePod bool
+	// Host is the node's port on which it is published; 0 where it is not, or that is not known.
+	Host uint16
 }
 
 // Host is what rules need to know of the node, gathered by plugin/inspect so

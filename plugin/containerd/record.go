@@ -34,6 +34,7 @@ type Sandbox struct {
 type SandboxPort struct {
 	Protocol      string // "tcp", "udp" or "sctp"
 	ContainerPort uint16
+	HostPort      uint16 // of the node; 0 where it is published on none
 }
 
 // Record is what containerd keeps of a container.
@@ -70,7 +71,8 @@ func (c *Client) Sandbox(ctx context.Context, id string) (*Sandbox, error) {
 		Requester: policy.PodRequester(meta.Config.GetAnnotations(), meta.Config.GetLabels())}
 	for _, p := range meta.Config.GetPortMappings() {
 		if p.ContainerPort > 0 && p.ContainerPort <= 65535 {
-			s.Ports = append(s.Ports, SandboxPort{ContainerPort: uint16(p.ContainerPort), Protocol: protocol(p.Protocol)})
+			s.Ports = append(s.Ports, SandboxPort{
+				ContainerPort: uint16(p.ContainerPort), HostPort: uint16(min(max(p.HostPort, 0), 65535)), Protocol: protocol(p.Protocol)})
 		}
 	}
 	remember(c, c.sandboxes, id, s)

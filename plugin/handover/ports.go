@@ -13,12 +13,16 @@ import (
 	"github.com/phigate/phigate/policy"
 )
 
-// addPorts adds those that are not said already.
+// addPorts adds those that are not said already. One that was said is the node's
+// as soon as one place says so.
 func (c *container) addPorts(ports []policy.Port) {
 	for _, p := range ports {
 		said := func(q policy.Port) bool { return q.Number == p.Number && q.Protocol == p.Protocol }
-		if !slices.ContainsFunc(c.subject.Ports, said) {
+		switch i := slices.IndexFunc(c.subject.Ports, said); {
+		case i < 0:
 			c.subject.Ports = append(c.subject.Ports, p)
+		case c.subject.Ports[i].Host == 0:
+			c.subject.Ports[i].Host = p.Host
 		}
 	}
 }
@@ -67,6 +71,7 @@ const maxNerdctlFile = 1 << 20
 func (c *container) published(text []byte, field string) error {
 	var mappings []struct {
 		ContainerPort int
+		HostPort      uint16
 		Protocol      string
 	}
 	if json.Unmarshal(text, &mappings) != nil {
@@ -77,7 +82,7 @@ func (c *container) published(text []byte, field string) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", field, err)
 		}
-		ports[0].Field = fmt.Sprintf("%s[%d]", field, i)
+		ports[0].Field, ports[0].Host = fmt.Sprintf("%s[%d]", field, i), p.HostPort
 		c.addPorts(ports)
 	}
 	return nil

@@ -126,7 +126,7 @@ func (d *Door) kubernetes(ctx context.Context, c *container, task *containerd.Ta
 		return nil // the pod's other ports are other containers'
 	}
 	for i, p := range sandbox.Ports {
-		c.addPorts([]policy.Port{{Number: p.ContainerPort, Protocol: p.Protocol, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true}})
+		c.addPorts([]policy.Port{{Number: p.ContainerPort, Protocol: p.Protocol, Host: p.HostPort, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true}})
 	}
 	return nil
 }

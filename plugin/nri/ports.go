@@ -24,7 +24,7 @@ func (d *Door) ports(ctx context.Context, s *policy.Subject, ctr *api.Container,
 	own = append(own, declared...)
 	s.Ports = own
 	for i, p := range sandbox.Ports {
-		port := policy.Port{Number: p.ContainerPort, Protocol: p.Protocol, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true}
+		port := policy.Port{Number: p.ContainerPort, Protocol: p.Protocol, Host: p.HostPort, Field: fmt.Sprintf("pod.portMappings[%d]", i), WholePod: true}
 		switch {
 		case hasPort(own, port): // said already, of this container
 		case byKubelet: // another container's

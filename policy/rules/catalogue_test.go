@@ -191,7 +191,7 @@ func TestCatalogue(t *testing.T) {
 
 // isolation are the rows whose rules platform namespaces soften.
 var isolation = []string{
-	"OCI-001", "OCI-002", "OCI-003", "OCI-004", "OCI-010", "OCI-011", "OCI-012", "OCI-013", "OCI-013-user", "OCI-014", "OCI-015",
+	"OCI-001", "OCI-002", "OCI-002-added", "OCI-002-kept", "OCI-003", "OCI-004", "OCI-004-folder", "OCI-010", "OCI-011", "OCI-012", "OCI-012-port", "OCI-013", "OCI-013-user", "OCI-014", "OCI-015",
 	"OCI-016", "OCI-017", "OCI-018", "OCI-019", "OCI-020", "OCI-021",
 }
 
@@ -243,12 +243,12 @@ func TestOrdinaryPod(t *testing.T) {
 	}{
 		{"ordinary", map[policy.Action][]string{
 			policy.Warn:  {"run-as-root", "no-new-privileges-off", "seccomp-unconfined", "core-dumps-enabled"},
-			policy.Audit: {"host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
+			policy.Audit: {"capabilities-kept", "host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
 		}},
 		{"privileged", map[policy.Action][]string{
 			policy.Block: {"privileged", "host-device"},
-			policy.Warn:  {"dangerous-capability", "run-as-root", "no-new-privileges-off", "seccomp-unconfined", "unmasked-kernel-paths", "core-dumps-enabled"},
-			policy.Audit: {"host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
+			policy.Warn:  {"dangerous-capability", "capability-added", "run-as-root", "no-new-privileges-off", "seccomp-unconfined", "unmasked-kernel-paths", "core-dumps-enabled"},
+			policy.Audit: {"capabilities-kept", "host-user-namespace", "writable-root-filesystem", "image-not-pinned", "resource-limits-missing"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -17,7 +17,7 @@ var dangerousCapability = policy.Rule{
 		ID: "dangerous-capability", Aliases: []string{"OCI-002"},
 		Title:    "The container holds a capability that breaks its isolation",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
-		Controls: []policy.Control{podSecurity("baseline: capabilities_baseline"), cisKubernetes("5.2.9"), cisDocker("5.4")},
+		Controls: []policy.Control{podSecurity("baseline: capabilities_baseline"), cisDocker("5.4")},
 		Severity: policy.High, Default: policy.Warn, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). With one of these " +
 			"capabilities a program can read other programs' memory or files, load code into the kernel or change the node's network.",
@@ -37,36 +37,34 @@ var dangerous = []string{
 }
 
 func checkDangerousCapability(s *policy.Subject) []policy.Finding {
-	have := capabilities(s)
 	var names []string
-	for _, c := range dangerous {
-		if have[c] {
+	for _, c := range capabilities(s) {
+		if slices.Contains(dangerous, c) {
 			names = append(names, c)
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	sort.Strings(names)
 	f := at("process.capabilities", "dangerous capability %s", strings.Join(names, ", "))
 	f.Count = len(names)
 	return []policy.Finding{f}
 }
 
-// capabilities are the names, without CAP_, in any of the process's five sets.
+// capabilities are the names, without CAP_, in any of the process's five sets,
+// sorted and each once.
 // The bounding set counts: a file with capabilities, or one that is setuid
 // root, turns it into effective ones. That the inheritable or the ambient set
 // holds anything is no violation in itself, what it holds may be.
-func capabilities(s *policy.Subject) map[string]bool {
-	have := map[string]bool{}
+func capabilities(s *policy.Subject) []string {
 	c := process(s).Capabilities
 	if c == nil {
-		return have
+		return nil
 	}
-	for _, set := range [][]string{c.Bounding, c.Effective, c.Permitted, c.Inheritable, c.Ambient} {
-		for _, name := range set {
-			have[strings.TrimPrefix(strings.ToUpper(name), "CAP_")] = true
-		}
+	have := slices.Concat(c.Bounding, c.Effective, c.Permitted, c.Inheritable, c.Ambient)
+	for i, name := range have {
+		have[i] = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
 	}
-	return have
+	slices.Sort(have)
+	return slices.Compact(have)
 }

@@ -81,7 +81,7 @@ func closed(p string, writable bool) bool {
 	in := func(dir string) bool { return below(p, dir) }
 	above := func(dir string) bool { return below(dir, p) }
 	switch {
-	case slices.ContainsFunc(harmless, in), !writable && slices.ContainsFunc(harmlessRead, in), gpu(p):
+	case isHarmless(p, writable):
 		return false
 	case slices.ContainsFunc(systemPaths, in), slices.ContainsFunc(systemPaths, above):
 		return true
@@ -89,6 +89,13 @@ func closed(p string, writable bool) bool {
 		return slices.ContainsFunc(writtenPaths, in) || slices.ContainsFunc(writtenPaths, above) || slices.Contains(writtenLogs, p)
 	}
 	return false
+}
+
+// isHarmless says whether a path tells and changes nothing that matters, or is
+// a device of its own kind.
+func isHarmless(p string, writable bool) bool {
+	in := func(dir string) bool { return below(p, dir) }
+	return slices.ContainsFunc(harmless, in) || !writable && slices.ContainsFunc(harmlessRead, in) || gpu(p)
 }
 
 // gpu says whether a path is a graphics or compute device.

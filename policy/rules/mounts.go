@@ -22,20 +22,22 @@ type hostMount struct {
 
 // hostMounts are the subject's mounts whose source is a path of the host.
 func hostMounts(s *policy.Subject) []hostMount {
-	var out []hostMount
 	all := mounts(s)
+	out := make([]hostMount, 0, len(all))
+	paths := make([]string, 0, 2*len(all)) // those of all, in one piece
 	for i := range all {
 		m := &all[i]
 		if !fromHost(m) {
 			continue
 		}
-		hm := hostMount{index: i, Mount: m, paths: []string{hostPath(m.Source)}}
+		from := len(paths)
+		paths = append(paths, hostPath(m.Source))
 		if s.Sees.Has(policy.FactHostPaths) {
-			if real := s.Host.RealPath[m.Source]; real != "" && hostPath(real) != hm.paths[0] {
-				hm.paths = append(hm.paths, hostPath(real))
+			if real := s.Host.RealPath[m.Source]; real != "" && hostPath(real) != paths[from] {
+				paths = append(paths, hostPath(real))
 			}
 		}
-		out = append(out, hm)
+		out = append(out, hostMount{index: i, Mount: m, paths: paths[from:len(paths):len(paths)]})
 	}
 	return out
 }

@@ -55,8 +55,8 @@ func checkPrivileged(s *policy.Subject) []policy.Finding {
 	return found
 }
 
-func hasAll(have map[string]bool, want []string) bool {
-	return !slices.ContainsFunc(want, func(c string) bool { return !have[c] })
+func hasAll(have, want []string) bool {
+	return !slices.ContainsFunc(want, func(c string) bool { return !slices.Contains(have, c) })
 }
 
 // allowsAllDevices reads the rules as runc does (cgroups/devices, Emulator), in

@@ -30,8 +30,11 @@ var securityModuleUnconfined = policy.Rule{
 }
 
 // containerTypes are the types of container-selinux that the Pod Security
-// Standards allow.
+// Standards allow; containerUser and containerRole are those that container-selinux
+// gives every container, and that no pod may change there.
 var containerTypes = []string{"container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+
+const containerUser, containerRole = "system_u", "system_r"
 
 func checkSecurityModule(s *policy.Subject) []policy.Finding {
 	var found []policy.Finding
@@ -51,6 +54,8 @@ func checkSecurityModule(s *policy.Subject) []policy.Finding {
 			found = append(found, at("process.selinuxLabel", "no SELinux label"))
 		case len(parts) < 3 || !slices.Contains(containerTypes, parts[2]):
 			found = append(found, at("process.selinuxLabel", "SELinux type that is none of the containers'"))
+		case parts[0] != containerUser || parts[1] != containerRole:
+			found = append(found, at("process.selinuxLabel", "SELinux user or role that is none of the containers'"))
 		}
 	}
 	return found

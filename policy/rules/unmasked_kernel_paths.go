@@ -15,7 +15,7 @@ var unmaskedKernelPaths = policy.Rule{
 		ID: "unmasked-kernel-paths", Aliases: []string{"OCI-019"},
 		Title:    "Files of the kernel that runtimes hide are open to the container",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
-		Controls: []policy.Control{podSecurity("baseline: procMount")},
+		Controls: []policy.Control{podSecurity("baseline: procMount"), podSecurity("restricted: procMount_restricted")},
 		Severity: policy.High, Default: policy.Warn, Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). Through /proc and /sys " +
 			"a container reads the memory and keys of the whole node, or changes how its kernel works.",
