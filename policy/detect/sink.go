@@ -33,6 +33,8 @@ type Sink struct {
 	at       func(off int64) int64 // offset in what the detector reads -> offset in the file
 	levels   [PHI + 1]tally
 	skipped  []policy.Skipped
+	packages []Package
+	known    map[Package]struct{} // those of packages
 	reasons  map[string]struct{}
 	crashed  bool
 	used     bool
@@ -163,6 +165,8 @@ type Result struct {
 	Skipped  []policy.Skipped
 	// People are those that records of PHI are about; nil: nobody.
 	People *people.Set
+	// Packages is the software that the file names.
+	Packages []Package
 }
 
 // add files what the sink took.
@@ -201,6 +205,7 @@ func (r *Result) add(s *Sink) {
 		t.people = people.Set{} // it can have 12 MiB
 	}
 	r.Skipped = append(r.Skipped, s.skipped...)
+	r.Packages = append(r.Packages, s.packages...)
 	if s.crashed {
 		r.Skipped = append(r.Skipped, policy.Skipped{Rule: s.detector.ID, Reason: "detector crashed", Kind: policy.Undecided})
 	}

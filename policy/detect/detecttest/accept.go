@@ -273,10 +273,11 @@ func (a *acceptance) utf16(t *testing.T) {
 	}
 }
 
-// noLeak looks for the sample's values in the results.
+// noLeak looks for the sample's values in the results. Names of packages are
+// facts like names of files: they go to no output.
 func (a *acceptance) noLeak(t *testing.T) {
 	const telling = 5
-	text, err := json.Marshal(a.want)
+	text, err := json.Marshal(Result{Findings: a.want.Findings, Skipped: a.want.Skipped})
 	if err != nil {
 		t.Fatalf("%s: %v", a.detector.ID, err)
 	}

@@ -15,6 +15,7 @@ import (
 type Result struct {
 	Findings []policy.Finding
 	Skipped  []policy.Skipped
+	Packages []detect.Package
 }
 
 // Of is the finding of a rule, nil without one.
@@ -88,7 +89,9 @@ func scanOf(d detect.Detector) *detect.Scan {
 	return set.NewScan(keyed)
 }
 
-func resultOf(r detect.Result) Result { return Result{Findings: r.Findings, Skipped: r.Skipped} }
+func resultOf(r detect.Result) Result {
+	return Result{Findings: r.Findings, Skipped: r.Skipped, Packages: r.Packages}
+}
 
 // keyed makes fingerprints under a key that is no secret.
 func keyed(identity []byte) [16]byte {

@@ -1,10 +1,13 @@
 // Package pkgdb finds software that is known to be insecure or that nobody mends
 // any more, in what an image says of itself: the databases of dpkg, apk and rpm,
-// os-release, and the names of Java archives. It judges by the table in this
-// folder, whose date stands in each message; it asks no server.
+// os-release, what Go's linker writes into programs, and the names and the
+// pom.properties of Java archives. It judges by the table in this folder, whose
+// date stands in each message; it asks no server. What it reads it also gives as
+// packages, for a comparison with advisories that come later.
 package pkgdb
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -16,8 +19,9 @@ import (
 //
 // A release that will end is reported with the day of its end: before it there
 // is no violation (see From of [policy.Finding]), so that a layer that was
-// scanned once is judged anew each day. Databases of rpm before SQLite (Berkeley
-// DB and ndb) are not read, and that is said.
+// scanned once is judged anew each day. A Go program that was packed (upx) or
+// stripped of its build information, and a Java archive without a version in its
+// name and without pom.properties, say nothing.
 func Insecure() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
@@ -35,97 +39,82 @@ func Insecure() detect.Detector {
 				"flaws that everybody knows how to use. The table is small and dated: that nothing is found proves nothing.",
 			Fix: "Build the image anew on a supported release, and scan it with a scanner of vulnerabilities as well.",
 		},
-		Open:  open,
-		Table: table,
+		Anchors: []string{goInfoStart},
+		Eager:   true,
+		Open:    open,
+		Table:   table,
 	}
 }
 
-// open chooses by the file's name.
+// open chooses by the file's name, and takes what Go's linker has written in any.
 func open(m detect.Meta, s *detect.Sink) detect.Reader {
 	switch {
+	case m.Hit != nil:
+		return &goProgram{sink: s}
 	case m.Path == "/etc/os-release" || m.Path == "/usr/lib/os-release":
 		return detect.Whole(s, osRelease)
 	case m.Path == "/var/lib/dpkg/status", strings.HasPrefix(m.Path, "/var/lib/dpkg/status.d/") && !strings.HasSuffix(m.Path, ".md5sums"):
-		return newRecords(s, "Package: ", "Version: ", "Status: ")
+		return newRecords(s, dpkg)
 	case m.Path == "/lib/apk/db/installed", m.Path == "/usr/lib/apk/db/installed":
-		return newRecords(s, "P:", "V:", "\x00")
-	case m.Path == "/var/lib/rpm/Packages", m.Path == "/var/lib/rpm/Packages.db", m.Path == "/usr/lib/sysimage/rpm/Packages.db":
-		s.Skip("rpm database of a format that is not read")
+		return newRecords(s, apk)
 	case strings.HasSuffix(m.Path, ".jar"):
 		jar(m.Path, s)
+	case strings.HasSuffix(m.Path, "/pom.properties") && strings.Contains(m.Path, "META-INF/maven/"):
+		path := m.Path
+		return detect.Whole(s, func(content []byte, s *detect.Sink) { pom(path, content, s) })
 	}
 	return nil
 }
 
-// osRelease judges os-release(5).
+// osRelease judges os-release(5). Where there is no VERSION_ID, as in what will
+// be Debian's next release, it is "-".
 func osRelease(content []byte, s *detect.Sink) {
+	values := properties(content)
+	s.Package(detect.Distribution, values["ID"], cmp.Or(values["VERSION_ID"], "-"))
+	if r, ok := releaseOf(values["ID"], values["VERSION_ID"]); ok {
+		s.FoundFrom("Release of "+r.name+" "+r.version+" that ended on "+r.ends.Format("2006-01-02")+tableNote, 0, r.ends)
+	}
+}
+
+// properties are lines of a name, an equal sign and a value, which may be quoted.
+func properties(content []byte) map[string]string {
 	values := map[string]string{}
 	for line := range strings.Lines(string(content)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
 			values[name] = strings.Trim(value, `"'`)
 		}
 	}
-	if r, ok := releaseOf(values["ID"], values["VERSION_ID"]); ok {
-		s.FoundFrom("Release of "+r.name+" "+r.version+" that ended on "+r.ends.Format("2006-01-02")+tableNote, 0, r.ends)
-	}
+	return values
 }
 
 // jar judges the name of a Java archive, "log4j-core-2.14.1.jar".
 func jar(path string, s *detect.Sink) {
+	if artifact, version, ok := jarName(path); ok {
+		judge(javaArchive, artifact, version, 0, s)
+	}
+}
+
+// jarName takes the name of an archive apart; false: it has no version.
+func jarName(path string) (artifact, version string, ok bool) {
 	name := strings.TrimSuffix(path[strings.LastIndexAny(path, "/!")+1:], ".jar")
 	i := strings.LastIndexByte(name, '-')
 	if i <= 0 || i+1 >= len(name) || name[i+1] < '0' || name[i+1] > '9' {
+		return "", "", false
+	}
+	return name[:i], name[i+1:], true
+}
+
+// pom judges what Maven writes into an archive about it, and about those that
+// were packed into it. What the archive's own name has said is not said again.
+func pom(path string, content []byte, s *detect.Sink) {
+	values := properties(content)
+	group, artifact, version := values["groupId"], values["artifactId"], values["version"]
+	if group == "" || artifact == "" || version == "" {
 		return
 	}
-	judge(javaArchive, name[:i], name[i+1:], 0, s)
-}
-
-// records reads a database of text, one package in each paragraph.
-type records struct {
-	sink                  *detect.Sink
-	lines                 *detect.Lines
-	name, version, status string // what the lines begin with
-	current               [3]string
-	at                    int64
-}
-
-// maxLine bounds a line of such a database; names and versions are short.
-const maxLine = 1024
-
-func newRecords(s *detect.Sink, name, version, status string) *records {
-	r := &records{sink: s, name: name, version: version, status: status}
-	r.lines = detect.NewLines(maxLine, r.line)
-	return r
-}
-
-func (r *records) Window(w detect.Window) { r.lines.Window(w) }
-
-func (r *records) Close() {
-	r.lines.Close()
-	r.end()
-}
-
-func (r *records) line(l detect.Line) {
-	text := string(l.Text)
-	switch {
-	case text == "":
-		r.end()
-	case strings.HasPrefix(text, r.name):
-		r.end()
-		r.current[0], r.at = strings.TrimSpace(text[len(r.name):]), l.Off
-	case strings.HasPrefix(text, r.version):
-		r.current[1] = strings.TrimSpace(text[len(r.version):])
-	case strings.HasPrefix(text, r.status):
-		r.current[2] = text[len(r.status):]
+	s.Package(detect.MavenArtifact, group+":"+artifact, version)
+	archive, _, _ := strings.Cut(path, "!META-INF/")
+	if named, _, ok := jarName(archive); !ok || named != artifact {
+		judge(javaArchive, artifact, version, 0, s)
 	}
-}
-
-// end judges the package that was read; one that dpkg has removed and keeps the
-// settings of is none.
-func (r *records) end() {
-	if name, version := r.current[0], r.current[1]; name != "" && version != "" &&
-		(r.current[2] == "" || strings.Contains(r.current[2], " installed")) {
-		judge(systemPackage, name, version, r.at, r.sink)
-	}
-	r.current = [3]string{}
 }

@@ -1,12 +1,14 @@
 package pkgdb
 
 import (
-	"bytes"
-	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/detecttest"
 )
 
@@ -29,6 +31,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+const pomLog4j = "#Created by Apache Maven 3.8\nversion=2.14.1\ngroupId=org.apache.logging.log4j\nartifactId=log4j-core\n"
 
 func TestInsecure(t *testing.T) {
 	const dpkg, apk = "/var/lib/dpkg/status", "/lib/apk/db/installed"
@@ -54,6 +58,9 @@ func TestInsecure(t *testing.T) {
 		"log4j_new":        {"/app/lib/log4j-core-2.17.1.jar", "PK", "", ""},
 		"log4j_api":        {"/app/lib/log4j-api-2.14.1.jar", "PK", "", ""},
 		"no_version":       {"/app/lib/log4j-core.jar", "PK", "", ""},
+		"pom":              {"/app/all.jar!META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties", pomLog4j, "log4j-core that runs what it logs, CVE-2021-44228", ""},
+		"pom_of_its_name":  {"/a/log4j-core-2.14.1.jar!META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties", pomLog4j, "", ""},
+		"pom_elsewhere":    {"/src/pom.properties", pomLog4j, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := detecttest.Run(Insecure(), c.path, []byte(c.content)).Of("insecure-software")
@@ -75,51 +82,46 @@ func TestInsecure(t *testing.T) {
 			}
 		})
 	}
-	old := detecttest.Run(Insecure(), "/var/lib/rpm/Packages", []byte("\x00\x01"))
-	if len(old.Skipped) != 1 || !strings.Contains(old.Skipped[0].Reason, "not read") {
-		t.Errorf("a Berkeley DB passes in silence: %v", old.Skipped)
-	}
 	detecttest.Accept(t, Insecure(), []byte("Package: secretinternalpackage\nStatus: install ok installed\nVersion: 1\n\nPackage: xz-utils\nStatus: install ok installed\nVersion: 5.6.0-1\n\n"),
 		"/var/lib/dpkg/status", detecttest.Secrets("secretinternalpackage"))
 }
 
-// header makes a header as rpm's database has it.
-func header(tags map[uint32]string) []byte {
-	var index, data bytes.Buffer
-	for tag, text := range tags {
-		for _, n := range []uint32{tag, typeString, uint32(data.Len()), 1} {
-			_ = binary.Write(&index, binary.BigEndian, n)
-		}
-		data.WriteString(text + "\x00")
-	}
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(tags)))
-	out = binary.BigEndian.AppendUint32(out, uint32(data.Len()))
-	return append(append(out, index.Bytes()...), data.Bytes()...)
-}
-
-func TestRPM(t *testing.T) {
-	rows := [][]string{
-		{"1", string(header(map[uint32]string{tagName: "bash", tagVersion: "5.1.8"}))},
-		{"2", string(header(map[uint32]string{tagName: "openssl-libs", tagVersion: "1.0.2k"}))},
-	}
-	f := detecttest.Rows(Insecure(), "/var/lib/rpm/rpmdb.sqlite!Packages", []string{"hnum", "blob"}, rows).Of("insecure-software")
-	if f == nil || !strings.HasPrefix(f.Message, "OpenSSL before 1.1.1") || f.Where.Offset != 1 || f.Count != 1 {
-		t.Errorf("found %+v, want the second row", f)
-	}
-	if detecttest.Rows(Insecure(), "/srv/a.sqlite!Packages", []string{"hnum", "blob"}, rows).Of("insecure-software") != nil {
-		t.Error("a database of another name is read as rpm's")
+// TestPackages: what a file names is given as advisories name it.
+func TestPackages(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, content string
+		want          []detect.Package
+	}{
+		"release": {"/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n", []detect.Package{{Kind: detect.Distribution, Name: "debian", Version: "12"}}},
+		"rolling": {"/etc/os-release", "NAME=Debian\nID=debian\n", []detect.Package{{Kind: detect.Distribution, Name: "debian", Version: "-"}}},
+		"dpkg": {"/var/lib/dpkg/status", "Package: libssl3\nStatus: install ok installed\nSource: openssl\nVersion: 3.0.11-1\n\n" +
+			"Package: openssl\nStatus: install ok installed\nVersion: 3.0.11-1\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n\n" +
+			"Package: libgcc-s1\nStatus: install ok installed\nSource: gcc-12 (12.2.0-14)\nVersion: 12.2.0-14+b1\n",
+			[]detect.Package{{Kind: detect.DpkgSource, Name: "openssl", Version: "3.0.11-1"}, {Kind: detect.DpkgSource, Name: "gcc-12", Version: "12.2.0-14"}}},
+		"apk": {"/lib/apk/db/installed", "P:libcrypto3\nV:3.1.4-r5\no:openssl\n\nP:musl\nV:1.2.4-r2\n",
+			[]detect.Package{{Kind: detect.APKOrigin, Name: "openssl", Version: "3.1.4-r5"}, {Kind: detect.APKOrigin, Name: "musl", Version: "1.2.4-r2"}}},
+		"pom":       {"/a.jar!META-INF/maven/g/a/pom.properties", "groupId=g\nartifactId=a\nversion=1\n", []detect.Package{{Kind: detect.MavenArtifact, Name: "g:a", Version: "1"}}},
+		"pom_empty": {"/a.jar!META-INF/maven/g/a/pom.properties", "groupId=g\nversion=1\n", nil},
+		"too_long":  {"/lib/apk/db/installed", "P:" + strings.Repeat("a", 300) + "\nV:1\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, detecttest.Run(Insecure(), c.path, []byte(c.content)).Packages); diff != "" {
+				t.Errorf("packages (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-func FuzzRPMHeader(f *testing.F) {
-	f.Add(header(map[uint32]string{tagName: "a", tagVersion: "1"}))
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 6, 255, 255, 255, 255, 0, 0, 0, 1})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		name, version, ok := rpmHeader(data)
-		if ok != (name != "" && version != "") || len(name) > maxLine || len(version) > maxLine {
-			t.Errorf("a name of %d and a version of %d bytes", len(name), len(version))
-		}
-	})
+// TestManyPackages: what there is no room for is said.
+func TestManyPackages(t *testing.T) {
+	var b strings.Builder
+	for i := range 20_001 {
+		fmt.Fprintf(&b, "P:a%d\nV:1\n\n", i)
+	}
+	got := detecttest.Run(Insecure(), "/lib/apk/db/installed", []byte(b.String()))
+	if len(got.Packages) != 20_000 || len(got.Skipped) != 1 || !strings.Contains(got.Skipped[0].Reason, "more than 20000 packages") {
+		t.Errorf("%d packages, %d skipped", len(got.Packages), len(got.Skipped))
+	}
 }
 
 func FuzzInsecure(f *testing.F) {
@@ -127,6 +129,9 @@ func FuzzInsecure(f *testing.F) {
 	f.Add("/etc/os-release", []byte("ID=debian\nVERSION_ID=10"))
 	f.Add("/a/log4j-core-2.0.jar", []byte{})
 	f.Add("/lib/apk/db/installed", []byte("P:\nV:\n\nP:a\nV:1:-+really"))
+	f.Add("/a", goInfo("go1.21.1", "dep\tgolang.org/x/net\tv0.15.0\th1:\n"))
+	f.Add("/a", []byte(goInfoBegins+goMark+goInfoEnds+goInfoBegins))
+	f.Add("/a!META-INF/maven/a/b/pom.properties", []byte(pomLog4j))
 	f.Fuzz(func(t *testing.T, path string, content []byte) {
 		for _, k := range detecttest.Run(Insecure(), path, content).Skipped {
 			if strings.Contains(k.Reason, "crashed") {

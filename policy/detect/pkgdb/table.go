@@ -8,14 +8,15 @@ import (
 	"github.com/phigate/phigate/policy/detect"
 )
 
-// tableDate is the day as of which the table below is known to be true.
-const tableDate = "2025-06-01"
+// tableDate is the day as of which the table below was checked.
+const tableDate = "2026-08-22"
 
 const tableNote = " (table of " + tableDate + ")"
 
 // release is a release of a distribution and the day after which its makers mend
 // nothing for everybody: the end of LTS for Debian, of standard support for
-// Ubuntu, of maintenance for the Red Hat family.
+// Ubuntu, of maintenance for the Red Hat family, Stream's for CentOS 8, which
+// says no more of itself than the release that ended before.
 type release struct {
 	name, version string
 	ends          time.Time
@@ -29,22 +30,34 @@ func day(text string) time.Time {
 	return t
 }
 
-// releases: debian.org/releases and wiki.debian.org/LTS, ubuntu.com/about/release-cycle,
-// alpinelinux.org/releases, centos.org, access.redhat.com/support/policy/updates/errata,
-// aws.amazon.com/amazon-linux-2/faqs.
+// releases: the makers' own pages, checked against endoflife.date of tableDate;
+// where the two differ by days within a month, the makers' month's end.
 func releases() []release {
 	return []release{
-		{"debian", "8", day("2020-06-30")}, {"debian", "9", day("2022-06-30")}, {"debian", "10", day("2024-06-30")},
-		{"debian", "11", day("2026-08-31")}, {"debian", "12", day("2028-06-30")},
+		{"debian", "7", day("2018-05-31")}, {"debian", "8", day("2020-06-30")}, {"debian", "9", day("2022-06-30")}, {"debian", "10", day("2024-06-30")},
+		{"debian", "11", day("2026-08-31")}, {"debian", "12", day("2028-06-30")}, {"debian", "13", day("2030-06-30")},
 		{"ubuntu", "14.04", day("2019-04-30")}, {"ubuntu", "16.04", day("2021-04-30")}, {"ubuntu", "18.04", day("2023-05-31")},
-		{"ubuntu", "20.04", day("2025-05-31")}, {"ubuntu", "22.04", day("2027-04-30")}, {"ubuntu", "24.04", day("2029-05-31")},
+		{"ubuntu", "20.04", day("2025-05-31")}, {"ubuntu", "22.04", day("2027-04-30")}, {"ubuntu", "24.04", day("2029-05-31")}, {"ubuntu", "26.04", day("2031-04-30")},
+		{"ubuntu", "22.10", day("2023-07-20")}, {"ubuntu", "23.04", day("2024-01-25")}, {"ubuntu", "23.10", day("2024-07-12")},
+		{"ubuntu", "24.10", day("2025-07-10")}, {"ubuntu", "25.04", day("2026-01-17")}, {"ubuntu", "25.10", day("2026-07-01")},
+		{"alpine", "3.5", day("2018-11-01")}, {"alpine", "3.6", day("2019-05-01")}, {"alpine", "3.7", day("2019-11-01")}, {"alpine", "3.8", day("2020-05-01")},
+		{"alpine", "3.9", day("2020-11-01")}, {"alpine", "3.10", day("2021-05-01")}, {"alpine", "3.11", day("2021-11-01")},
 		{"alpine", "3.12", day("2022-05-01")}, {"alpine", "3.13", day("2022-11-01")}, {"alpine", "3.14", day("2023-05-01")},
 		{"alpine", "3.15", day("2023-11-01")}, {"alpine", "3.16", day("2024-05-23")}, {"alpine", "3.17", day("2024-11-22")},
 		{"alpine", "3.18", day("2025-05-09")}, {"alpine", "3.19", day("2025-11-01")}, {"alpine", "3.20", day("2026-04-01")},
-		{"alpine", "3.21", day("2026-11-01")}, {"alpine", "3.22", day("2027-05-01")},
-		{"centos", "6", day("2020-11-30")}, {"centos", "7", day("2024-06-30")}, {"centos", "8", day("2024-05-31")},
-		{"rhel", "6", day("2020-11-30")}, {"rhel", "7", day("2024-06-30")}, {"rhel", "8", day("2029-05-31")}, {"rhel", "9", day("2032-05-31")},
-		{"amzn", "2018.03", day("2023-12-31")}, {"amzn", "2", day("2026-06-30")},
+		{"alpine", "3.21", day("2026-11-01")}, {"alpine", "3.22", day("2027-05-01")}, {"alpine", "3.23", day("2027-11-01")}, {"alpine", "3.24", day("2028-06-01")},
+		{"centos", "5", day("2017-03-31")}, {"centos", "6", day("2020-11-30")}, {"centos", "7", day("2024-06-30")}, {"centos", "8", day("2024-05-31")},
+		{"centos", "9", day("2027-05-31")}, {"centos", "10", day("2030-05-31")},
+		{"rhel", "5", day("2017-03-31")}, {"rhel", "6", day("2020-11-30")}, {"rhel", "7", day("2024-06-30")}, {"rhel", "8", day("2029-05-31")},
+		{"rhel", "9", day("2032-05-31")}, {"rhel", "10", day("2035-05-31")},
+		{"rocky", "8", day("2029-05-31")}, {"rocky", "9", day("2032-05-31")}, {"rocky", "10", day("2035-05-31")},
+		{"almalinux", "8", day("2029-05-31")}, {"almalinux", "9", day("2032-05-31")}, {"almalinux", "10", day("2035-05-31")},
+		{"ol", "6", day("2021-03-31")}, {"ol", "7", day("2024-12-31")}, {"ol", "8", day("2029-07-31")}, {"ol", "9", day("2032-06-30")},
+		{"fedora", "38", day("2024-05-21")}, {"fedora", "39", day("2024-11-26")}, {"fedora", "40", day("2025-05-13")}, {"fedora", "41", day("2025-12-15")},
+		{"fedora", "42", day("2026-05-27")}, {"fedora", "43", day("2026-12-09")}, {"fedora", "44", day("2027-06-02")},
+		{"opensuse-leap", "15.4", day("2023-12-07")}, {"opensuse-leap", "15.5", day("2024-12-31")}, {"opensuse-leap", "15.6", day("2026-04-30")},
+		{"opensuse-leap", "16.0", day("2027-10-31")},
+		{"amzn", "2018.03", day("2023-12-31")}, {"amzn", "2", day("2026-06-30")}, {"amzn", "2023", day("2029-06-30")},
 	}
 }
 
@@ -65,6 +78,7 @@ type kind uint8
 const (
 	systemPackage kind = iota
 	javaArchive
+	goModule
 )
 
 // flaw is a range of versions with a known flaw: from (or all before) up to but
@@ -77,7 +91,8 @@ type flaw struct {
 	what        string
 }
 
-// flaws: openssl-library.org/policies/releasestrat, the CVE records named.
+// flaws: openssl-library.org/policies/releasestrat, the CVE records named, and
+// for Go GO-2023-2102 of vuln.go.dev.
 func flaws() []flaw {
 	return []flaw{
 		{systemPackage, []string{"openssl", "libssl1.0.0", "libssl1.0.2", "libssl1.0", "openssl-libs", "libssl"}, "0.9", "1.1.1", nil, "OpenSSL before 1.1.1, which nobody mends"},
@@ -85,6 +100,9 @@ func flaws() []flaw {
 		{javaArchive, []string{"log4j-core"}, "2.0", "2.17.1", []string{"2.3.2", "2.12.4"}, "log4j-core that runs what it logs, CVE-2021-44228"},
 		{javaArchive, []string{"spring-beans"}, "5.3.0", "5.3.18", nil, "Spring that runs what it is sent, CVE-2022-22965"},
 		{javaArchive, []string{"spring-beans"}, "3.0", "5.2.20", nil, "Spring that runs what it is sent, CVE-2022-22965"},
+		{goModule, []string{"stdlib"}, "1.0", "1.20.10", nil, "Go whose HTTP/2 server a client can exhaust, CVE-2023-44487"},
+		{goModule, []string{"stdlib"}, "1.21", "1.21.3", nil, "Go whose HTTP/2 server a client can exhaust, CVE-2023-44487"},
+		{goModule, []string{"golang.org/x/net"}, "0.0", "0.17.0", nil, "golang.org/x/net whose HTTP/2 server a client can exhaust, CVE-2023-44487"},
 		{javaArchive, []string{"commons-text"}, "1.5", "1.10.0", nil, "commons-text that runs what it is given, CVE-2022-42889"},
 	}
 }
