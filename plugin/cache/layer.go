@@ -20,6 +20,7 @@ type Facts struct {
 	Skipped  []policy.Skipped
 	Coverage policy.Coverage
 	People   []byte // whom the findings are about: a set of package people, in its binary form
+	Software []byte // what its files name as installed, in package inspect's form
 }
 
 // header is Facts as they are stored: gob keeps paths that are not UTF-8 as

@@ -83,13 +83,17 @@ func (x *policyExplain) atRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known, err := x.known(ctx, node)
+	if err != nil {
+		return err
+	}
 	r, err := x.open(ctx, node)
 	if err != nil {
 		return err
 	}
 	defer func() { x.leave(r.close()) }()
 	x.note(r.notes)
-	report, err := judge(p, r.store).Inspect(ctx, r.subject)
+	report, err := judge(p, r.store, known).Inspect(ctx, r.subject)
 	if err != nil {
 		return err
 	}

@@ -142,6 +142,10 @@ func (m *policySimulate) overImages(ctx context.Context, p *policy.Policy, node 
 		return err
 	}
 	defer func() { m.leave(facts.Close()) }()
+	known, err := m.known(ctx, node)
+	if err != nil {
+		return err
+	}
 	subjects, unknown, err := nodeImages(ctx, node.Containerd, facts)
 	if err != nil {
 		return err
@@ -149,7 +153,7 @@ func (m *policySimulate) overImages(ctx context.Context, p *policy.Policy, node 
 	for _, s := range subjects {
 		s.Pod.Namespace, s.Runtime = m.namespace, m.runtime
 	}
-	out, err := simulate.JudgeImages(ctx, subjects, judge(p, facts), p, runtime.GOMAXPROCS(0))
+	out, err := simulate.JudgeImages(ctx, subjects, judge(p, facts, known), p, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}

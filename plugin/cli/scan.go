@@ -62,6 +62,7 @@ or an argument is not valid, and 1 on errors of this machine.`
 type scan struct {
 	target     string
 	policies   []string
+	advisories []string // --osv
 	spec       string
 	format     string
 	config     string
@@ -97,6 +98,7 @@ func newScanCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&s.policies, "policy", nil, "a policy file or a folder of them; may be given several times")
+	flags.StringArrayVar(&s.advisories, "osv", nil, "OSV advisories to compare the software with: a .json or .zip file or a folder of them; may be given several times")
 	flags.StringVar(&s.spec, "spec", "", "an OCI runtime spec to judge as well")
 	flags.StringVar(&s.format, "format", "text", "text, json, sarif or html")
 	flags.StringVar(&s.config, "config", conf.DefaultPath, "phigated's configuration: its policies, and containerd's socket")
@@ -135,13 +137,17 @@ func (s *scan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	known, err := s.known(ctx, node)
+	if err != nil {
+		return err
+	}
 	r, err := s.open(ctx, node)
 	if err != nil {
 		return err
 	}
 	defer func() { s.leave(r.close()) }()
 	s.note(append(r.notes, unselected(inForce, r.subject)...))
-	d, err := judge(inForce, r.store).Evaluate(ctx, r.subject)
+	d, err := judge(inForce, r.store, known).Evaluate(ctx, r.subject)
 	if err != nil {
 		return err
 	}
@@ -282,10 +288,14 @@ func (unlogged) Record(context.Context, *policy.Decision) (uint64, error) { retu
 func (unlogged) Last() time.Time                                          { return time.Time{} }
 
 // judge is the engine over facts that were gathered.
-func judge(p *policy.Policy, store *cache.Store) *engine.Engine {
+func judge(p *policy.Policy, store *cache.Store, known ...func(*inspect.Files)) *engine.Engine {
+	files := &inspect.Files{Store: store, Rules: len(catalogue.All())}
+	for _, give := range known {
+		give(files)
+	}
 	e := engine.New(unlogged{},
 		&inspect.Spec{Rules: rules.All()},
-		&inspect.Files{Store: store, Rules: len(catalogue.All())})
+		files)
 	e.SetPolicy(p)
 	e.Redact(redact.Redactor{Keyed: keyed()})
 	return e

@@ -24,6 +24,10 @@ type Config struct {
 	Socket     string   `json:"socket"`   // for the commands; made with mode 0600
 	Policies   []string `json:"policies"` // files, or folders of *.yaml; a later one may override an earlier
 	Journal    string   `json:"journal"`  // journald's native socket; "" sends nothing
+	// Vulnerabilities are OSV advisories that the software of images is compared
+	// with: files .json or .zip, or folders of them. They are read again when they
+	// change. None: the built-in table alone judges.
+	Vulnerabilities []string `json:"vulnerabilities"`
 	// OnUnjudged is what happens to a container that runs and that no gate has
 	// judged: it is recorded ("audit"), or also killed ("kill").
 	OnUnjudged string   `json:"onUnjudged"`
@@ -105,6 +109,11 @@ func (c Config) check(path string) error {
 	for _, p := range c.Policies {
 		if !filepath.IsAbs(p) {
 			errs = append(errs, fmt.Errorf("%s: policies must be absolute paths, and %q is not", path, p))
+		}
+	}
+	for _, p := range c.Vulnerabilities {
+		if !filepath.IsAbs(p) {
+			errs = append(errs, fmt.Errorf("%s: vulnerabilities must be absolute paths, and %q is not", path, p))
 		}
 	}
 	if len(c.NRI.Index) != 2 || c.NRI.Index < "00" || c.NRI.Index > "99" {

@@ -56,18 +56,19 @@ type Daemon struct {
 	Version string
 	Log     *slog.Logger
 
-	began     time.Time
-	recorder  *recorder
-	publisher *publisher
-	store     *cache.Store
-	client    *containerd.Client
-	scanner   *prescan.Scanner
-	engine    *engine.Engine
-	policies  *policies
-	door      *nri.Door
-	handover  *handover.Door
-	bypass    *bypass.Watcher
-	arrival   *arrival.Door
+	began      time.Time
+	recorder   *recorder
+	publisher  *publisher
+	store      *cache.Store
+	client     *containerd.Client
+	scanner    *prescan.Scanner
+	engine     *engine.Engine
+	policies   *policies
+	advisories *advisories
+	door       *nri.Door
+	handover   *handover.Door
+	bypass     *bypass.Watcher
+	arrival    *arrival.Door
 }
 
 // Run is the daemon's life. It returns when ctx ends, or with an error when it
@@ -97,6 +98,7 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	wg.Go(func() { d.bypass.Run(ctx) })
 	wg.Go(func() { d.arrival.Follow(ctx) })
 	wg.Go(func() { d.policies.watch(ctx, reload) })
+	wg.Go(func() { d.advisories.watch(ctx) })
 	wg.Go(func() { d.endings().watch(ctx) })
 	wg.Go(func() { notify(ctx, d.alive, d.Log) })
 	exporting, last := context.WithCancel(context.WithoutCancel(ctx))
@@ -183,6 +185,8 @@ func (d *Daemon) assemble(key *key, detectors *detect.Set) {
 		facts)
 	d.engine.Redact(d.recorder.redact)
 	d.policies = &policies{paths: d.Config.Policies, lastGood: d.Config.LastGood(), engine: d.engine, note: d.note, log: d.Log, changed: d.scanner.Rewarm}
+	d.advisories = &advisories{paths: d.Config.Vulnerabilities, set: facts.SetAdvisories, changed: d.scanner.Rewarm, log: d.Log}
+	d.advisories.begin()
 	d.door = &nri.Door{
 		Engine: d.engine, Runtime: d.client, Layers: d.scanner, Upper: uppers, Log: d.Log,
 		SocketPath: d.Config.NRI.Socket, Name: d.Config.NRI.Name, Index: d.Config.NRI.Index,

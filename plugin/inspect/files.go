@@ -107,6 +107,7 @@ type found struct {
 	findings []policy.Finding
 	skips    []policy.Skipped
 	people   people.Set
+	software []named
 	failed   error // why the file could not be read to its end
 	ended    error // why the scan cannot go on
 }
@@ -326,6 +327,10 @@ func (s *scan) keep(j *job) {
 	}
 	for _, k := range f.skips {
 		s.tally.skipIn(j.path, k)
+	}
+	for _, n := range f.software {
+		n.path = j.path
+		s.tally.names(n)
 	}
 	s.tally.people.Merge(&f.people)
 }

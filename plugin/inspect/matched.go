@@ -31,11 +31,15 @@ type matching struct {
 // errMatching is given to those who do not wait for it.
 var errMatching = errors.New("file names are still being matched with the policy; try again")
 
-// Warm matches the names of layers with the policy's file rules, one layer after
+// Warm compares the software of layers with the advisories and matches their
+// names with the policy's file rules, one layer after
 // the other on the caller's thread, so that answers find it done. A layer of a
 // million names takes seconds.
 func (f *Files) Warm(ctx context.Context, p *policy.Policy, keys []string) error {
 	f.ready()
+	if err := f.warmAdvised(keys); err != nil {
+		return err
+	}
 	rules, _ := fileRules(p)
 	if len(rules) == 0 || p.Digest == "" {
 		return nil

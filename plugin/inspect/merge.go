@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
@@ -19,8 +20,9 @@ import (
 
 // Bounds of what Files remembers, in findings and names of about 200 bytes.
 const (
-	chainBound = 50_000
-	matchBound = 100_000
+	chainBound   = 50_000
+	matchBound   = 100_000
+	advisedBound = 50_000
 )
 
 // pollNames is how many names are matched between two looks at the deadline.
@@ -41,8 +43,10 @@ type Files struct {
 	// with the policy, which goes on after it; 0: as long as its context lets.
 	Wait time.Duration
 
+	known    atomic.Pointer[known] // what software is compared with; nil: nothing
 	once     sync.Once
 	chains   memo[chainKey, *chain]
+	advised  memo[advisedKey, *advised]
 	matches  memo[matchKey, *matches]
 	mu       sync.Mutex
 	underWay map[matchKey]*matching
@@ -50,7 +54,7 @@ type Files struct {
 
 // ready sets the bounds of what is remembered.
 func (f *Files) ready() {
-	f.once.Do(func() { f.chains.bound, f.matches.bound = chainBound, matchBound })
+	f.once.Do(func() { f.chains.bound, f.matches.bound, f.advised.bound = chainBound, matchBound, advisedBound })
 }
 
 // chainKey is a hash over the policy's digest, the place and the layers' keys.
@@ -200,8 +204,9 @@ func imageSkip(reason string) policy.Skipped {
 // without a digest is never remembered.
 func (f *Files) chain(ctx context.Context, layers []string, at string, p *policy.Policy) *chain {
 	f.ready()
+	known := f.known.Load()
 	h := sha256.New()
-	fmt.Fprintf(h, "%q%q", p.Digest, at)
+	fmt.Fprintf(h, "%q%q%q", p.Digest, at, known.digest())
 	for _, key := range layers {
 		fmt.Fprintf(h, "%q", key)
 	}
@@ -210,7 +215,7 @@ func (f *Files) chain(ctx context.Context, layers []string, at string, p *policy
 	if c, ok := f.chains.get(key); ok && c.generation == generation {
 		return c
 	}
-	c := f.merge(ctx, layers, at, p)
+	c := f.merge(ctx, layers, at, p, known)
 	c.generation = generation
 	if c.whole && p.Digest != "" {
 		cost := 1 + len(c.report.Findings) + len(c.report.Skipped)
@@ -223,8 +228,8 @@ func (f *Files) chain(ctx context.Context, layers []string, at string, p *policy
 }
 
 // merge computes a chain.
-func (f *Files) merge(ctx context.Context, keys []string, at string, p *policy.Policy) *chain {
-	m := &merging{Files: f, ctx: ctx, policy: p, keys: keys, at: at, chain: &chain{whole: true}}
+func (f *Files) merge(ctx context.Context, keys []string, at string, p *policy.Policy, known *known) *chain {
+	m := &merging{Files: f, ctx: ctx, policy: p, keys: keys, at: at, known: known, chain: &chain{whole: true}}
 	if err := m.run(); err != nil {
 		m.whole = false
 		why := "the facts about the image cannot be read"
@@ -248,6 +253,7 @@ type merging struct {
 	policy *policy.Policy
 	keys   []string
 	at     string // where the image is mounted; empty: it is the root
+	known  *known
 	view   view
 }
 
@@ -256,6 +262,9 @@ func (m *merging) run() error {
 		return err
 	}
 	if err := m.facts(); err != nil {
+		return err
+	}
+	if err := m.software(); err != nil {
 		return err
 	}
 	return m.fileRules()

@@ -217,6 +217,9 @@ func (r *reader) add(inside string, result detect.Result) {
 	if result.People != nil {
 		r.people.Merge(result.People)
 	}
+	if len(result.Packages) > 0 {
+		r.software = append(r.software, named{inside: strings.TrimPrefix(inside, "!"), packages: result.Packages})
+	}
 }
 
 // visitor takes what the expander finds in a container.

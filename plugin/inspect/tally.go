@@ -9,6 +9,7 @@ import (
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect/people"
+	"github.com/phigate/phigate/policy/detect/pkgdb"
 )
 
 // Bounds of what one layer's facts list; beyond them things are counted, and
@@ -30,6 +31,15 @@ type tally struct {
 	atPath   map[string][]int           // indexes of findings
 	skipAt   map[string][]int           // indexes of skipped
 	people   people.Set                 // whom records of PHI are about
+	software software                   // what files name as installed
+}
+
+// names takes the software that a file names.
+func (t *tally) names(n named) {
+	if !t.software.add(n) {
+		t.skip(policy.Skipped{Where: n.path, Rule: pkgdb.Rule, Kind: policy.Unscannable,
+			Reason: "more software than is kept of a layer: it cannot be compared with advisories"})
+	}
 }
 
 func (t *tally) find(f policy.Finding) {
@@ -108,7 +118,7 @@ func (t *tally) repeat(path, as string) {
 
 // facts are the lists with the counts of what they had no room for.
 func (t *tally) facts() *cache.Facts {
-	f := &cache.Facts{Findings: t.findings, Skipped: t.skipped}
+	f := &cache.Facts{Findings: t.findings, Skipped: t.skipped, Software: t.software.encode()}
 	for _, rule := range slices.Sorted(maps.Keys(t.more)) {
 		more := *t.more[rule]
 		more.Message = fmt.Sprintf("%s, in %d more files", more.Message, t.byRule[rule]-maxFindings)

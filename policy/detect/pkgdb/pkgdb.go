@@ -15,6 +15,9 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
+// Rule is what all of it is reported under, advisories too.
+const Rule = "insecure-software"
+
 // Insecure reads the databases.
 //
 // A release that will end is reported with the day of its end: before it there
@@ -25,7 +28,7 @@ import (
 func Insecure() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
-			ID:       "insecure-software",
+			ID:       Rule,
 			Aliases:  []string{"SEC-019"},
 			Title:    "Software that is known to be insecure or no longer mended",
 			Cites:    []hipaa.Citation{hipaa.RiskAnalysis},
@@ -57,6 +60,8 @@ func open(m detect.Meta, s *detect.Sink) detect.Reader {
 		return newRecords(s, dpkg)
 	case m.Path == "/lib/apk/db/installed", m.Path == "/usr/lib/apk/db/installed":
 		return newRecords(s, apk)
+	case m.Path == "/var/lib/rpm/Packages", m.Path == "/var/lib/rpm/Packages.db", m.Path == "/usr/lib/sysimage/rpm/Packages.db":
+		s.Skip("rpm database of a format that is not read")
 	case strings.HasSuffix(m.Path, ".jar"):
 		jar(m.Path, s)
 	case strings.HasSuffix(m.Path, "/pom.properties") && strings.Contains(m.Path, "META-INF/maven/"):
