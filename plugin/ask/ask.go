@@ -40,6 +40,17 @@ type Status struct {
 	Scan    ScanStatus    `json:"scan"`
 	Log     LogStatus     `json:"log"`
 	Bypass  BypassStatus  `json:"bypass"`
+	// Journal is nil where nothing is sent there.
+	Journal *JournalStatus `json:"journal,omitempty"`
+}
+
+// JournalStatus says how far the log has come into the journal.
+type JournalStatus struct {
+	Sent      uint64    `json:"sent"`            // the last record that journald has accepted
+	Confirmed uint64    `json:"confirmed"`       // all up to it were read back
+	Since     time.Time `json:"since,omitzero"`  // since when no more was, where something is waited for
+	Error     string    `json:"error,omitempty"` // why the journal is not reached, or cannot be read back
+	ReadBack  bool      `json:"readBack"`        // what is sent is read back at all
 }
 
 // RuntimeStatus says whether phigate stands in the runtime's way.

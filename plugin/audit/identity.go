@@ -119,10 +119,14 @@ func makeOwnKey(d disk, origin string, epoch uint64) (FirstKey, error) {
 	return k, writeWhole(d, ownKeyName, append(text, '\n'))
 }
 
+// Secrets are the names of the files in a log's folder that hold keys, where they
+// are there.
+func Secrets() []string { return []string{headName, signerName, ownKeyName} }
+
 // checkModes refuses a folder, or keys in it, that others than its owner could
 // have read or changed.
 func checkModes(dir string) error {
-	for _, name := range []string{"", headName, signerName, ownKeyName} {
+	for _, name := range append(Secrets(), "") {
 		path := filepath.Join(dir, name)
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {

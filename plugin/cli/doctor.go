@@ -18,7 +18,8 @@ const doctorLong = `Doctor looks over this node and says what keeps phigate from
 the next step for each: containerd and which ways past the gate are open on its
 version, whether phigate is registered and required, whether each client's runc
 is the wrapper, time limits against what was measured, snapshotters, the
-journal, the clock, the disk, and the permissions of files and sockets.
+journal and how far it is behind the log, who has the log's keys, which witnesses
+and archives it reaches, the clock, the disk, and the permissions of files and sockets.
 
 --canary makes two images and creates a container of each, over CRI, as ctr does,
 and by docker where that is here: one that holds a made-up table of patients, which

@@ -127,6 +127,7 @@ func statusText(w io.Writer, s nodeStatus, now time.Time) error {
 		row("log", "%d decisions, the last %s ago, %d MiB", s.Log.Seq, since(s.Log.Last, now), s.Log.Bytes>>20)
 	}
 	logRows(row, s.Log, now)
+	journalRow(row, s.Journal, s.Log.Seq, now)
 	bypassRows(row, s.Bypass, now)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -217,5 +218,21 @@ func logRows(row func(name, format string, args ...any), l ask.LogStatus, now ti
 		case o.Size > 0:
 			row("", "%s: has %d, %s ago", o.Name, o.Size, since(o.Time, now))
 		}
+	}
+}
+
+// journalRow says how far the log has come into the journal. A phigated that is
+// older says nothing of it.
+func journalRow(row func(name, format string, args ...any), j *ask.JournalStatus, last uint64, now time.Time) {
+	switch {
+	case j == nil:
+	case j.Error != "":
+		row("journal", "BEHIND: %d of %d are known to be there: %s", j.Confirmed, last, j.Error)
+	case !j.ReadBack:
+		row("journal", "has been sent %d; what it loses is not noticed: its socket is not one that journalctl reads", j.Sent)
+	case j.Since.IsZero():
+		row("journal", "has all up to %d", j.Confirmed)
+	default:
+		row("journal", "has all up to %d, the rest for %s not yet", j.Confirmed, since(j.Since, now))
 	}
 }

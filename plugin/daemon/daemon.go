@@ -59,6 +59,7 @@ type Daemon struct {
 	began      time.Time
 	recorder   *recorder
 	publisher  *publisher
+	exporter   *journal.Exporter // nil where nothing is sent to the journal
 	store      *cache.Store
 	client     *containerd.Client
 	scanner    *prescan.Scanner
@@ -146,6 +147,9 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.recorder.publish.Store(d.publisher)
+	if d.Config.Journal != "" {
+		d.exporter = &journal.Exporter{Journal: journal.At(d.Config.Journal), Source: d.recorder, Cursor: d.Config.JournalCursor(), Log: d.Log}
+	}
 	d.recorder.redact = redact.Redactor{Keyed: key.HMAC}
 	if d.store, err = cache.Open(d.Config.Facts(), detect.Version+"-"+key.ID(), d.Log); err != nil {
 		return err
@@ -223,11 +227,11 @@ func (d *Daemon) spool() *spool {
 
 // export sends the log to the journal; a failure there never stops the gate.
 func (d *Daemon) export(ctx context.Context) {
-	if d.Config.Journal == "" {
+	if d.exporter == nil {
 		return
 	}
 	for ctx.Err() == nil {
-		err := journal.Export(ctx, journal.At(d.Config.Journal), d.recorder, d.Config.JournalCursor(), d.Log)
+		err := d.exporter.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			d.Log.Error("sending decisions to the journal; trying again", "error", err)
 		}
@@ -259,7 +263,7 @@ func (d *Daemon) note(kind, message string) {
 func (d *Daemon) status() ask.Status {
 	door := d.door.State()
 	idle, waiting := d.scanner.Idle()
-	return ask.Status{
+	status := ask.Status{
 		Version: d.Version, Started: d.began,
 		Runtime: ask.RuntimeStatus{Connected: door.Connected, Name: door.Runtime, Gate: door.Gate, Since: door.Since, Error: door.Error},
 		Policy:  d.policies.status(),
@@ -267,6 +271,11 @@ func (d *Daemon) status() ask.Status {
 		Log:     d.recorder.status(),
 		Bypass:  bypassStatus(d.bypass.State()),
 	}
+	if d.exporter != nil {
+		s := ask.JournalStatus(d.exporter.State())
+		status.Journal = &s
+	}
+	return status
 }
 
 func bypassStatus(s bypass.State) ask.BypassStatus {

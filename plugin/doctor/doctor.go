@@ -72,7 +72,7 @@ type Space struct {
 func Examine(f *Facts) []Check {
 	var out []Check
 	for _, check := range []func(*Facts) []Check{
-		configuration, runtimes, required, failOpen, wrapped, wrapperConfig, bootOrder, verifier, timeouts, snapshotters, policies, journald, clock, space, permissions,
+		configuration, runtimes, required, failOpen, wrapped, wrapperConfig, bootOrder, verifier, timeouts, snapshotters, policies, journald, evidence, clock, space, permissions,
 	} {
 		out = append(out, check(f)...)
 	}

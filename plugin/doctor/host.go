@@ -141,6 +141,7 @@ func space(f *Facts) []Check {
 func permissions(f *Facts) []Check {
 	c := f.Config
 	secret := []string{c.StateDir, c.Log(), c.Facts(), c.FingerprintKey(), c.LastGood(), c.BreakGlass(), c.Socket, c.GateSocket()}
+	secret = append(secret, logKeys(c.Log())...)
 	decides := []string{conf.DefaultPath, install.WrapperConfig, "/etc/phigate/hook.yaml", "/etc/phigate/break-glass", install.Wrapper, install.Hook,
 		install.DropIn, install.WrapperHandlers, install.ContainerdConfig, install.DockerConfig, install.UnitFile, install.SocketFile,
 		"/usr/local/bin/phigated", "/usr/local/bin/phigate", install.WrapperFolder, c.Containerd, c.NRI.Socket}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/phigate/phigate/plugin/report"
@@ -18,118 +19,113 @@ const (
 	// lookPause is the time in which a journald that works has stored something
 	// more of what was sent: it stores in order, as it reads its socket.
 	lookPause = 250 * time.Millisecond
-	// The pauses before what is missing is sent again. journald's default rate
-	// limit lets a unit go on after 30 s.
-	firstRetry   = time.Second
-	longestRetry = 30 * time.Second
-	// rounds without one new entry after which the journal is taken for one that
-	// keeps nothing (Storage=none): three minutes.
+	// rounds without one new entry after which the journal is in doubt: three minutes.
 	rounds = 10
-	// readTries are failures of reading after which it is done without.
+	// readTries are failures of reading after which it is in doubt.
 	readTries = 3
 )
 
-// remember reads what the journal already has of the records behind the cursor.
+// errKeepsNothing is the doubt about a journal that takes records and stores none.
+var errKeepsNothing = errors.New("the journal keeps nothing of what it is sent")
+
+// remember reads what the journal already has of the newest records: a crash may
+// have left the cursor behind them.
 func (x *exporter) remember(ctx context.Context) {
-	if len(x.journal.Read) == 0 || x.src.Seq() == x.confirmed {
+	if len(x.Journal.Read) == 0 || x.Source.Seq() == x.sent {
 		return
 	}
-	there, err := x.journal.stored(ctx, window+slack)
+	there, err := x.Journal.newest(ctx, window+slack)
 	if err != nil {
-		x.log.Warn("journal: cannot be read back; some records are sent again", "after", x.confirmed, "error", err)
+		x.Log.Warn("journal: cannot be read back; some records are sent again", "after", x.sent, "error", err)
 	}
 	x.there = there
 }
 
-// confirm returns when all that was sent is in the journal, and moves the cursor.
-// What is missing is sent again. Records that come meanwhile wait in the log.
+// confirm returns when all that is waited for is in the journal, and moves the
+// cursor, or when that is in doubt. What is missing is sent again. Records that
+// come meanwhile wait in the log.
 func (x *exporter) confirm(ctx context.Context) error {
-	pause, fruitless := firstRetry, 0
-	for !x.look(ctx) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	pause, fruitless := x.pace.retry, 0
+	for ctx.Err() == nil {
 		missing := len(x.waiting)
-		x.log.Warn("journal: accepted and not stored; sent again", "records", missing, "first", x.waiting[0].seq, "in", pause)
-		if err := sleep(ctx, pause); err != nil {
-			return err
+		done, err := x.look(ctx)
+		if done {
+			return nil
 		}
-		if err := x.again(ctx); err != nil {
-			return err
-		}
-		if fruitless++; len(x.waiting) < missing {
-			pause, fruitless = firstRetry, 0
+		if err != nil {
+			x.failures++
+			x.Log.Warn("journal: cannot be read back", "error", err)
+			if x.failures >= readTries || errors.Is(err, exec.ErrNotFound) {
+				x.doubt(err)
+				return nil
+			}
+		} else if fruitless++; len(x.waiting) < missing {
+			pause, fruitless = x.pace.retry, 0
 		}
 		if fruitless >= rounds {
-			x.log.Error("journal: it keeps nothing of what it is sent; the log has all", "records", missing, "first", x.waiting[0].seq)
-			x.moveOn()
+			x.doubt(errKeepsNothing)
+			return nil
 		}
-		pause = min(2*pause, longestRetry)
+		if err == nil {
+			x.Log.Warn("journal: accepted and not stored; sent again", "records", len(x.waiting), "first", x.waiting[0].seq, "in", pause)
+		}
+		if sleep(ctx, pause) != nil {
+			break
+		}
+		if err == nil {
+			if err := x.again(ctx); err != nil {
+				return err
+			}
+		}
+		pause = min(2*pause, x.pace.longestRetry)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // look takes from what is waited for whatever the journal has, and says whether
 // that is all.
-func (x *exporter) look(ctx context.Context) bool {
-	if len(x.journal.Read) == 0 {
-		x.moveOn()
+func (x *exporter) look(ctx context.Context) (done bool, err error) {
+	if len(x.Journal.Read) == 0 {
+		x.moveTo(x.sent)
+		return true, nil
 	}
 	for before := -1; len(x.waiting) != before && len(x.waiting) > 0; { // while it grows
 		before = len(x.waiting)
-		found, err := x.journal.stored(ctx, len(x.waiting)+slack)
+		found, err := x.Journal.have(ctx, x.waiting, x.sent)
 		if err != nil {
-			return x.blind(err)
+			return false, err
 		}
 		x.failures = 0
 		x.take(found)
 		if len(x.waiting) > 0 && sleep(ctx, lookPause) != nil {
-			return false
+			return false, nil
 		}
 	}
-	return len(x.waiting) == 0
-}
-
-// blind is a reading that did not work. One that never does must not keep records
-// from the journal.
-func (x *exporter) blind(err error) bool {
-	x.failures++
-	if !errors.Is(err, exec.ErrNotFound) && x.failures < readTries {
-		x.log.Warn("journal: cannot be read back", "error", err)
-		return false
-	}
-	if x.failures == readTries || errors.Is(err, exec.ErrNotFound) && x.failures == 1 {
-		x.log.Error("journal: cannot be read back, so what it loses is not noticed; phigate audit reconcile finds it", "error", err)
-	}
-	x.moveOn()
-	return true
+	return len(x.waiting) == 0, nil
 }
 
 // take forgets the records that were found, and moves the cursor to before the
 // first that is still waited for.
 func (x *exporter) take(found map[uint64]string) {
-	kept := x.waiting[:0]
-	for _, w := range x.waiting {
-		if leaf, ok := found[w.seq]; !ok || leaf != w.leaf {
-			kept = append(kept, w)
-		}
-	}
-	x.waiting = kept
-	if len(kept) == 0 {
-		x.moveOn()
+	x.waiting = slices.DeleteFunc(x.waiting, func(w wanted) bool {
+		leaf, ok := found[w.seq]
+		return ok && leaf == w.leaf
+	})
+	if len(x.waiting) > 0 {
+		x.moveTo(x.waiting[0].seq - 1)
 		return
 	}
-	if before := kept[0].seq - 1; before > x.confirmed {
-		x.confirmed = before
-		x.trySave()
-	}
+	x.moveTo(x.until)
 }
 
-// moveOn waits for nothing any more.
-func (x *exporter) moveOn() {
-	x.waiting = x.waiting[:0]
-	if x.sent > x.confirmed {
-		x.confirmed = x.sent
+// moveTo moves the cursor forward: all up to it are in the journal.
+func (x *exporter) moveTo(seq uint64) {
+	if len(x.waiting) > 0 && x.waiting[0].seq <= seq {
+		x.waiting = x.waiting[:0]
+	}
+	if seq > x.confirmed {
+		x.confirmed = seq
+		x.say()
 		x.trySave()
 	}
 }
@@ -147,7 +143,7 @@ func (x *exporter) again(ctx context.Context) error {
 		missing[w.seq] = true
 	}
 	last := x.waiting[len(x.waiting)-1].seq
-	err := x.src.Entries(ctx, x.waiting[0].seq, func(e report.Entry) error {
+	err := x.Source.Entries(ctx, x.waiting[0].seq, func(e report.Entry) error {
 		if e.Seq > last {
 			return errLast
 		}

@@ -1,39 +1,54 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 )
 
-// The cursor file holds the number of the last record sent, in decimal, and a
-// newline.
+// position is how far an exporter has come.
+type position struct {
+	confirmed uint64 // all records up to it are in the journal
+	sent      uint64 // the last record sent, the same or a later one
+}
 
-// loadCursor is 0 where there is no file, or none that can be read.
-func loadCursor(path string) (uint64, error) {
+// The cursor file holds confirmed in decimal, then, where it is another, a blank
+// and sent, and a newline.
+
+// loadCursor is the beginning where there is no file, or none that can be read.
+func loadCursor(path string) (position, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return position{}, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading journal cursor: %w", err)
+		return position{}, fmt.Errorf("reading journal cursor: %w", err)
 	}
-	sent, err := strconv.ParseUint(string(bytes.TrimSpace(data)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("reading journal cursor %s: not a number", path)
+	first, second, two := strings.Cut(strings.TrimSpace(string(data)), " ")
+	confirmed, err := strconv.ParseUint(first, 10, 64)
+	at := position{confirmed, confirmed}
+	if err == nil && two {
+		at.sent, err = strconv.ParseUint(second, 10, 64)
 	}
-	return sent, nil
+	if err != nil || at.sent < at.confirmed {
+		return position{}, fmt.Errorf("reading journal cursor %s: it holds no numbers of records", path)
+	}
+	return at, nil
 }
 
 // saveCursor replaces the file in one step. While verdicts are written it is
 // not synced, since every sync here would delay theirs: a cursor that a crash
 // takes away costs duplicates, never a record.
-func saveCursor(path string, sent uint64, durable bool) error {
+func saveCursor(path string, at position, durable bool) error {
+	text := strconv.FormatUint(at.confirmed, 10)
+	if at.sent != at.confirmed {
+		text += " " + strconv.FormatUint(at.sent, 10)
+	}
 	temp := path + ".new"
-	err := writeFile(temp, []byte(strconv.FormatUint(sent, 10)+"\n"), durable)
+	err := writeFile(temp, []byte(text+"\n"), durable)
 	if err == nil {
 		err = os.Rename(temp, path)
 	}

@@ -25,9 +25,10 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 // node is a log, its exporter and a journald.
 type node struct {
 	*journald.Journal
-	log    *audit.Log
-	cursor string
-	stop   func()
+	log      *audit.Log
+	exporter *journal.Exporter
+	cursor   string
+	stop     func()
 }
 
 // source reads a log as the daemon does.
@@ -62,7 +63,8 @@ func (n *node) export(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- journal.Export(ctx, n.journal(), source{n.log}, n.cursor, quiet()) }()
+	n.exporter = &journal.Exporter{Journal: n.journal(), Source: source{n.log}, Cursor: n.cursor, Log: quiet()}
+	go func(x *journal.Exporter) { done <- x.Run(ctx) }(n.exporter)
 	stopped := false
 	n.stop = func() {
 		cancel()
@@ -225,7 +227,7 @@ func TestExportGoesOnWithoutItsCursor(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- journal.Export(ctx, n.journal(), source{n.log}, filepath.Join(t.TempDir(), "missing", "cursor"), quiet())
+		done <- (&journal.Exporter{Journal: n.journal(), Source: source{n.log}, Cursor: filepath.Join(t.TempDir(), "missing", "cursor"), Log: quiet()}).Run(ctx)
 	}()
 	n.record(t, 20)
 	n.expect(t, 20)

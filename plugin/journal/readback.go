@@ -39,18 +39,37 @@ func At(socket string) Journal {
 // readLimit bounds one reading.
 const readLimit = 20 * time.Second
 
-// stored returns which records the newest n entries of phigate's are, by number,
-// with their leaves. It runs journalctl, which needs no journald: libsystemd is C,
-// and the files' format is not ours to follow (ADR 0009).
+// have returns which of the wanted records the journal has, with their leaves. last
+// is the newest that was sent: near it one reading finds them all, far behind it
+// they are looked for by their numbers.
+func (j Journal) have(ctx context.Context, wants []wanted, last uint64) (map[uint64]string, error) {
+	if last-wants[0].seq < window+slack {
+		return j.newest(ctx, int(last-wants[0].seq)+1+slack)
+	}
+	var matches []string
+	for _, w := range wants {
+		matches = append(matches, "PHIGATE_SEQ="+strconv.FormatUint(w.seq, 10))
+	}
+	return j.stored(ctx, matches)
+}
+
+// newest returns which records the newest n entries of phigate's are.
+func (j Journal) newest(ctx context.Context, n int) (map[uint64]string, error) {
+	return j.stored(ctx, []string{"--lines=" + strconv.Itoa(n)})
+}
+
+// stored returns which records journalctl selects, by number, with their leaves.
+// It needs no journald: libsystemd is C, and the files' format is not ours to
+// follow (ADR 0009).
 //
 // Only entries of a process of our own user count: journald sets _UID itself, and
 // its socket takes entries from everybody.
-func (j Journal) stored(ctx context.Context, n int) (map[uint64]string, error) {
+func (j Journal) stored(ctx context.Context, selects []string) (map[uint64]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	args := append(append([]string{}, j.Read[1:]...), "--output=json", "--output-fields=PHIGATE_SEQ,PHIGATE_LEAF", "--quiet", "--no-pager",
-		"--lines="+strconv.Itoa(n), "SYSLOG_IDENTIFIER=phigate", "_UID="+strconv.Itoa(os.Geteuid()))
-	cmd := exec.CommandContext(ctx, j.Read[0], args...)
+		"SYSLOG_IDENTIFIER=phigate", "_UID="+strconv.Itoa(os.Geteuid()))
+	cmd := exec.CommandContext(ctx, j.Read[0], append(args, selects...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

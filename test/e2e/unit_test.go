@@ -16,9 +16,11 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/test/gate"
 	"github.com/phigate/phigate/test/images"
+	"github.com/phigate/phigate/test/journald"
 	"github.com/phigate/phigate/test/node"
 )
 
@@ -197,7 +199,7 @@ func confine(t *testing.T, n *node.Node, spec *specs.Spec) (programs string) {
 func TestUnitLetsPhigatedWork(t *testing.T) {
 	for _, snapshotter := range []string{"overlayfs", "native"} { // the latter is mounted to be read
 		t.Run(snapshotter, func(t *testing.T) {
-			r := newConfined(t, node.Options{Require: []string{"phigate"}, Snapshotter: snapshotter, PluginTimeout: patience})
+			r := newConfined(t, node.Options{Require: []string{"phigate"}, Snapshotter: snapshotter, PluginTimeout: patience}, gate.Options{Policies: map[string]string{"p.yaml": hostPID}})
 			r.confinedAsMeant()
 			clean := r.image("clean", images.Files{"/srv/notes.txt": images.Text("nothing of anybody")})
 			hidden := r.image("hidden", images.Files{
@@ -217,11 +219,42 @@ func TestUnitLetsPhigatedWork(t *testing.T) {
 	}
 }
 
+// phigated reads back under the shipped unit what it has sent to the node's own
+// journal: it runs journalctl with the unit's capabilities and system calls, and a
+// group that may read the journal is not needed.
+func TestUnitLetsPhigatedReadTheJournal(t *testing.T) {
+	j := journald.Start(t)
+	bind := func(source, destination string) specs.Mount {
+		return specs.Mount{Destination: destination, Source: source, Type: "bind", Options: []string{"rbind", "ro"}}
+	}
+	r := newConfined(t, node.Options{PluginTimeout: patience}, gate.Options{Journal: "/run/systemd/journal/socket"},
+		bind(filepath.Dir(j.Socket), "/run/systemd/journal"), bind(j.Logs, "/var/log/journal"),
+		bind("/usr", "/usr"), bind("/bin", "/bin"), bind("/lib", "/lib"), bind("/lib64", "/lib64"))
+	r.confinedAsMeant()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		s, err := ask.GetStatus(r.ctx, r.gate.Socket)
+		r.must(err)
+		if s.Journal == nil || s.Journal.Error != "" || !s.Journal.ReadBack {
+			t.Fatalf("phigated says of the journal: %+v", s.Journal)
+		}
+		if s.Journal.Confirmed > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing was read back: %+v", s.Journal)
+		}
+	}
+	if entries := j.Await(t, 1, "PHIGATE_KIND=start"); len(entries) != 1 {
+		t.Errorf("%d entries say that phigated begins, want 1", len(entries))
+	}
+}
+
 // hostPID needs process 1's namespaces, which only SYS_PTRACE shows.
 const hostPID = "apiVersion: phigate.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {mode: enforce, rules: [{id: host-pid, action: block}]}\n"
 
-// newConfined is newRig with a phigated that is held as the unit holds it.
-func newConfined(t *testing.T, o node.Options) *rig {
+// newConfined is newRig with a phigated that is held as the unit holds it, and sees
+// more mounts.
+func newConfined(t *testing.T, o node.Options, g gate.Options, more ...specs.Mount) *rig {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
@@ -241,7 +274,9 @@ func newConfined(t *testing.T, o node.Options) *rig {
 			t.Errorf("ending the node: %v", err)
 		}
 	})
-	r.gate, err = gate.New(n, confine(t, n, confined(t, n, unit(t))), gate.Options{Policies: map[string]string{"p.yaml": hostPID}})
+	spec := confined(t, n, unit(t))
+	spec.Mounts = append(spec.Mounts, more...)
+	r.gate, err = gate.New(n, confine(t, n, spec), g)
 	r.must(err)
 	r.must(r.gate.Start())
 	r.must(r.gate.Ready(ctx))
