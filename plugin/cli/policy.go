@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -36,7 +39,7 @@ func newLintCommand(catalogue func() []policy.Info) *cobra.Command {
 		Long: `Lint reads policy files as the daemon does and says what is wrong with them.
 All files that are given are judged together, as one policy; of a folder, those
 that end in .yaml or .yml, in the order of their names. A file - is the standard
-input.
+input. The name of a built-in policy stands for it where no file is called so.
 
 Documents of kind Exception and PolicyTest are read with the policies: of
 exceptions it says which have ended or end within 14 days.
@@ -151,25 +154,49 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// readPolicies reads the files and the folders' files that were named, and the
-// standard input for "-".
+// readPolicies reads the files and the folders' files that were named, the
+// standard input for "-", and built-in policies by their names where nothing of
+// that name is there.
 func readPolicies(names []string, stdin io.Reader) ([]config.File, error) {
+	return readEach(names, func(name string) ([]config.File, error) {
+		if f, known := builtIn(name); known {
+			return []config.File{f}, nil
+		}
+		return readFiles(name, stdin)
+	})
+}
+
+// readNamed reads paths as the daemon does, and built-in policies where the
+// command may take them.
+func readNamed(paths []string, mayBeBuiltIn bool) ([]config.File, error) {
+	return readEach(paths, func(path string) ([]config.File, error) {
+		if f, known := builtIn(path); known && mayBeBuiltIn {
+			return []config.File{f}, nil
+		}
+		return conf.ReadPolicies([]string{path})
+	})
+}
+
+// builtIn is the built-in policy of a name, where no file is called so.
+func builtIn(name string) (f config.File, known bool) {
+	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		return config.File{}, false
+	}
+	return config.Profile(name)
+}
+
+// readWritten reads what was named as readPolicies does, but for what is built in.
+func readWritten(names []string, stdin io.Reader) ([]config.File, error) {
+	return readEach(names, func(name string) ([]config.File, error) { return readFiles(name, stdin) })
+}
+
+// readEach makes a layer of each name.
+func readEach(names []string, read func(name string) ([]config.File, error)) ([]config.File, error) {
 	var files []config.File
 	for layer, name := range names {
-		if name == "-" {
-			data, err := io.ReadAll(io.LimitReader(stdin, config.MaxSize+1))
-			if err != nil {
-				return nil, fmt.Errorf("reading the standard input: %w", err)
-			}
-			files = append(files, config.File{Name: "stdin", Data: data, Layer: layer})
-			continue
-		}
-		found, err := conf.ReadPolicies([]string{name})
+		found, err := read(name)
 		if err != nil {
-			return nil, &ExitError{ExitUsage, err}
-		}
-		if len(found) == 0 {
-			return nil, usage("%s holds no file that ends in .yaml or .yml", policy.Printable(name))
+			return nil, err
 		}
 		for i := range found {
 			found[i].Layer = layer
@@ -177,4 +204,22 @@ func readPolicies(names []string, stdin io.Reader) ([]config.File, error) {
 		files = append(files, found...)
 	}
 	return files, nil
+}
+
+func readFiles(name string, stdin io.Reader) ([]config.File, error) {
+	if name == "-" {
+		data, err := io.ReadAll(io.LimitReader(stdin, config.MaxSize+1))
+		if err != nil {
+			return nil, fmt.Errorf("reading the standard input: %w", err)
+		}
+		return []config.File{{Name: "stdin", Data: data}}, nil
+	}
+	found, err := conf.ReadPolicies([]string{name})
+	if err != nil {
+		return nil, &ExitError{ExitUsage, err}
+	}
+	if len(found) == 0 {
+		return nil, usage("%s holds no file that ends in .yaml or .yml", policy.Printable(name))
+	}
+	return found, nil
 }

@@ -14,7 +14,10 @@ import (
 
 const diffLong = `Diff says in words how two policies differ in what they mean: the order of
 documents, keys and entries, formatting, comments and descriptions make no
-difference. A and B are files or folders of them; - is the standard input.
+difference. A and B are files or folders of them; - is the standard input, and
+the name of a built-in policy (hipaa-baseline, hipaa-strict, nprm-2025, example)
+stands for it where no file is called so. Where each side holds one policy the
+two are compared with each other, whatever they are called.
 
 It ends with 0 whether they differ or not, with --exit-code with 3 where they
 do, and with 2 where one of them is not valid.`
@@ -26,7 +29,7 @@ func newDiffCommand(catalogue func() []policy.Info) *cobra.Command {
 		Use:     "diff A B",
 		Short:   "Say in words how two policies differ",
 		Long:    diffLong,
-		Example: "  phigate policy diff /etc/phigate/policies.d new/\n  git show HEAD:clinic.yaml | phigate policy diff - clinic.yaml",
+		Example: "  phigate policy diff /etc/phigate/policies.d new/\n  git show HEAD:clinic.yaml | phigate policy diff - clinic.yaml\n  phigate policy diff hipaa-baseline hipaa-strict",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {

@@ -14,6 +14,7 @@ import (
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/plugin/explain"
+	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/rules"
 )
@@ -62,7 +63,7 @@ func newExplainCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&x.policies, "policy", nil, "a policy file or a folder of them; may be given several times")
+	flags.StringArrayVar(&x.policies, "policy", nil, "a policy file, a folder of them or a built-in policy; may be given several times")
 	flags.StringVar(&x.spec, "spec", "", "an OCI runtime spec to judge as well")
 	flags.StringVar(&x.format, "format", "text", "text or json")
 	flags.StringVar(&x.scan.config, "config", conf.DefaultPath, "phigated's configuration: its policies, its log, and containerd's socket")
@@ -148,7 +149,9 @@ func (s *scan) nodePolicy() (*policy.Policy, error) {
 	return s.policy(node)
 }
 
+// write shows a sheet with what identifies a person redacted, as records are.
 func (x *policyExplain) write(sheet *explain.Sheet) error {
+	sheet.Redact(redact.Redactor{Keyed: keyed()}.Text)
 	return writeAs(x.scan.out, x.format, sheet, func(w io.Writer) error { return explain.Text(w, sheet) })
 }
 

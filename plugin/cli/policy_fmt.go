@@ -57,7 +57,7 @@ func newFmtCommand(catalogue func() []policy.Info) *cobra.Command {
 }
 
 func (f *policyFmt) run(args []string) error {
-	files, err := readPolicies(args, f.in)
+	files, err := readWritten(args, f.in)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 const simulateLong = `Simulate says what the policies that are given would decide, and enforces nothing.
-POLICY is a file or a folder of them; together they stand on the built-in
+POLICY is a file, a folder of them or the name of a built-in policy; together they stand on the built-in
 baseline, as if they were all that is in force.
 
 With --images it judges the images of this node's containerd by the facts that

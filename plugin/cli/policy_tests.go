@@ -66,7 +66,7 @@ func newTestCommand() *cobra.Command {
 	flags.StringVar(&p.junit, "junit", "", "also write the results there, as JUnit's XML")
 	flags.StringVar(&p.format, "format", "text", "text or json")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "name the cases that hold, too")
-	flags.StringArrayVar(&p.policies, "policy", nil, "a policy file or a folder that is in force in every set as well; may be given several times")
+	flags.StringArrayVar(&p.policies, "policy", nil, "a policy file, a folder or a built-in policy that is in force in every set as well; may be given several times")
 	flags.IntVar(&p.workers, "workers", runtime.GOMAXPROCS(0), "files that are read at a time")
 	return cmd
 }
@@ -112,7 +112,7 @@ func (p *policyTest) run(ctx context.Context, args []string) error {
 
 // set runs the tests of files that belong together.
 func (p *policyTest) set(ctx context.Context, paths []string) ([]policytest.Result, error) {
-	files, err := conf.ReadPolicies(append(paths, p.policies...))
+	files, err := readNamed(append(paths, p.policies...), true)
 	if err != nil {
 		return nil, &ExitError{ExitUsage, err}
 	}

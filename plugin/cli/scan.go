@@ -97,7 +97,7 @@ func newScanCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&s.policies, "policy", nil, "a policy file or a folder of them; may be given several times")
+	flags.StringArrayVar(&s.policies, "policy", nil, "a policy file, a folder of them or a built-in policy; may be given several times")
 	flags.StringArrayVar(&s.advisories, "osv", nil, "OSV advisories to compare the software with: a .json or .zip file or a folder of them; may be given several times")
 	flags.StringVar(&s.spec, "spec", "", "an OCI runtime spec to judge as well")
 	flags.StringVar(&s.format, "format", "text", "text, json, sarif or html")
@@ -185,7 +185,7 @@ func (s *scan) policy(node conf.Config) (*policy.Policy, error) {
 	if len(paths) == 0 && s.isExplicit {
 		paths = node.Policies
 	}
-	files, err := conf.ReadPolicies(paths)
+	files, err := readNamed(paths, len(s.policies) > 0)
 	if err != nil {
 		return nil, &ExitError{ExitUsage, err}
 	}

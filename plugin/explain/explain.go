@@ -92,7 +92,7 @@ const maxFindings = 20
 // ask about the subject: the catalogue's, to which those of the documents come.
 func Of(s *policy.Subject, e policy.Explanation, catalogue []policy.Rule) *Sheet {
 	sheet := &Sheet{
-		Target: s.Display(), Verdict: e.Verdict.Action, Mode: e.Verdict.Mode, Notes: e.Verdict.Notes,
+		Target: s.Display(), Verdict: e.Verdict.Action, Mode: e.Verdict.Mode, Notes: slices.Clone(e.Verdict.Notes),
 		Policies: []Document{}, Skipped: []Skip{},
 	}
 	asked := slices.Clone(catalogue)
@@ -122,6 +122,36 @@ func Of(s *policy.Subject, e policy.Explanation, catalogue []policy.Rule) *Sheet
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), cmp.Compare(a.Action, b.Action), strings.Compare(a.ID, b.ID))
 	})
 	return sheet
+}
+
+// Redact changes all that came from outside: names, places and what is said of
+// them. What the operator called policies and rules stays.
+func (s *Sheet) Redact(text func(string) string) {
+	s.Target = text(s.Target)
+	for i, note := range s.Notes {
+		s.Notes[i] = text(note)
+	}
+	for i := range s.Rules {
+		r := &s.Rules[i]
+		r.Missing = text(r.Missing)
+		redact(text, r.Reasons)
+		for j := range r.Findings {
+			f := &r.Findings[j]
+			f.Where, f.Message = text(f.Where), text(f.Message)
+			redact(text, f.Reasons)
+		}
+	}
+	for i := range s.Skipped {
+		k := &s.Skipped[i]
+		k.Where, k.Reason = text(k.Where), text(k.Reason)
+		redact(text, k.Reasons)
+	}
+}
+
+func redact(text func(string) string, reasons []Reason) {
+	for i := range reasons {
+		reasons[i].Why = text(reasons[i].Why)
+	}
 }
 
 // rank orders the states as people read them.

@@ -31,6 +31,9 @@ func Diff(before, after []File, catalogue []policy.Info) ([]Change, Problems) {
 	if a == nil || b == nil {
 		return nil, Problems(append(problems.Errors(), more.Errors()...))
 	}
+	if len(a.policy.Documents) == 1 && len(b.policy.Documents) == 1 {
+		b.rename(b.policy.Documents[0].Name, a.policy.Documents[0].Name)
+	}
 	d := differ{before: a, after: b}
 	for key := range a.facts {
 		d.compare(key)
@@ -82,6 +85,25 @@ func meaningOf(files []File, catalogue []policy.Info) (*meaning, Problems) {
 	return m, nil
 }
 
+// rename files what is said of a policy under another name, so that two can be
+// compared that are called differently; that they are is a fact of its own.
+func (m *meaning) rename(name, as string) {
+	if name == as {
+		return
+	}
+	said := m.facts
+	m.facts = map[factKey]fact{}
+	for key, f := range said {
+		if key.policy == name {
+			key.policy = as
+		}
+		m.facts[key] = f
+	}
+	m.facts[factKey{as, "", whatName}] = fact{words: []string{name}}
+	m.scope[as] = m.scope[name]
+	m.policy.Documents[0].Name = as
+}
+
 // differ collects the changes between two meanings.
 type differ struct {
 	before, after *meaning
@@ -105,6 +127,8 @@ func (d *differ) compare(key factKey) {
 		c.Text = fmt.Sprintf("exception %s is new; it holds %s", key.policy, c.Scope)
 	case key.what == whatException:
 		c.Text = fmt.Sprintf("exception %s is gone; it held %s", key.policy, c.Scope)
+	case key.what == whatName:
+		c.Before, c.Text = key.policy, fmt.Sprintf("policy %s is called %s", key.policy, b)
 	case key.what == whatAction:
 		c.Text = fmt.Sprintf("%s: %s -> %s %s", key.rule, d.action(d.before, key, said), d.action(d.after, key, says), c.Scope)
 	default:

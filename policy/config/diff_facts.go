@@ -15,6 +15,7 @@ const (
 	whatPolicy    = "policy"
 	whatException = "exception"
 	whatAction    = "action"
+	whatName      = "name"
 )
 
 // compiled takes the facts from the compiled form. What cannot be compared

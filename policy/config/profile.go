@@ -28,6 +28,21 @@ func Profiles() []File {
 	return files
 }
 
+// Profile is a built-in policy by its name, "hipaa-strict", for whoever takes a
+// policy file. The baseline is what is in force without any document, so its file
+// holds none.
+func Profile(name string) (f File, known bool) {
+	if name == policy.Baseline {
+		return File{Name: name, Data: []byte("# Nothing but the catalogue with its default actions.\n")}, true
+	}
+	files := Profiles()
+	i := slices.IndexFunc(files, func(f File) bool { return f.Name == name+".yaml" })
+	if i < 0 {
+		return File{}, false
+	}
+	return files[i], true
+}
+
 // profileNames are the names that `extends` knows.
 func profileNames() (names []string) {
 	for _, f := range Profiles() {

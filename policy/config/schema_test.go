@@ -38,16 +38,18 @@ func TestSchema(t *testing.T) {
 	for _, f := range Profiles() {
 		valid["profile "+f.Name] = string(f.Data)
 	}
-	deployed, err := filepath.Glob("../../deploy/policies/*.yaml")
-	if err != nil || len(deployed) == 0 {
-		t.Fatal("no deployed policies", err)
-	}
-	for _, name := range deployed {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	for _, pattern := range []string{"../../deploy/policies/*.yaml", "../../deploy/examples/*/*.yaml"} {
+		deployed, err := filepath.Glob(pattern)
+		if err != nil || len(deployed) == 0 {
+			t.Fatal("no files ", pattern, err)
 		}
-		valid[name] = string(data)
+		for _, name := range deployed {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			valid[name] = string(data)
+		}
 	}
 	for name, text := range valid {
 		for _, wrong := range invalid(t, schema, text) {
