@@ -57,7 +57,7 @@ func decode(raw []byte) (*policy.Decision, error) {
 }
 
 // appendFrame adds a record's frame to buf; epoch has the mark of the last one.
-func appendFrame(buf []byte, seq, epoch uint64, m maccer, payload []byte) []byte {
+func appendFrame(buf []byte, seq, epoch uint64, m *maccer, payload []byte) []byte {
 	start := len(buf)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(payloadAt-frameHead+len(payload)))
 	buf = append(buf, 0, 0, 0, 0, 0) // the checksum, and RFC 6962's mark of a leaf
@@ -70,7 +70,9 @@ func appendFrame(buf []byte, seq, epoch uint64, m maccer, payload []byte) []byte
 	return buf
 }
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // frame is one record's bytes, whole. It is valid as long as they are.
 type frame []byte
@@ -88,10 +90,8 @@ func (f frame) raw() []byte { return f[payloadAt : len(f)-1] }
 func (f frame) leaf() tlog.Hash { return sha256.Sum256(f[frameHead:]) }
 
 // genuine says whether the mac was made with the key of the maccer.
-func (f frame) genuine(m maccer) bool {
-	var mac [sha256.Size]byte
-	marked := binary.BigEndian.Uint64(f[epochAt:])
-	return bytes.Equal(m.sum(mac[:0], f.seq(), marked, f.payload()), f.mac())
+func (f frame) genuine(m *maccer) bool {
+	return bytes.Equal(m.over(f[seqAt:macAt], f.payload()), f.mac())
 }
 
 // frameSize is the size of the frame whose first bytes are given, 0 when there

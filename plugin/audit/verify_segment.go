@@ -1,13 +1,12 @@
 package audit
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -17,6 +16,7 @@ const chunkSize = 1 << 20
 
 // chunk is some whole frames of a segment, and what a worker made of them.
 type chunk struct {
+	buf    []byte // that data is in
 	data   []byte
 	offset int64 // in the file
 	at     position
@@ -138,7 +138,7 @@ func (v *verification) frames(ctx context.Context, name string, file io.ReaderAt
 	}
 	v.rekey()
 	work, order := make(chan *chunk), make(chan *chunk, 2*workers)
-	c := &cutter{in: bufio.NewReaderSize(io.NewSectionReader(file, blockSize, max(size-blockSize, 0)), int(min(256<<10, max(size, 16)))), name: name, size: size, offset: blockSize, at: v.at, keyed: v.keyed, keys: v.options.Keys, next: next, log: v.Log}
+	c := &cutter{in: file, size: size, offset: blockSize, at: v.at, keyed: v.keyed, keys: v.options.Keys, next: next, log: v.Log}
 	for range workers {
 		go func() {
 			for k := range work {
@@ -153,10 +153,10 @@ func (v *verification) frames(ctx context.Context, name string, file io.ReaderAt
 	}()
 	for k := range order {
 		<-k.done
-		if v.broken {
-			continue
+		if !v.broken {
+			v.merge(k)
 		}
-		v.merge(k)
+		chunks.Put(k)
 	}
 	if c.err != nil {
 		return fmt.Errorf("reading decision log: %s: %w", name, c.err)
@@ -243,13 +243,17 @@ func (v *verification) ended(name string, c *cutter, file io.ReaderAt, size int6
 	}
 }
 
+// chunks are those that may be used again, for their memory.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
 // cutter reads a segment into chunks of whole frames.
 type cutter struct {
-	in     *bufio.Reader
-	name   string
+	in     io.ReaderAt
 	log    string
 	size   int64
-	offset int64 // of the next frame
+	offset int64  // of the next frame
+	begun  []byte // what was read of it
+	need   int    // its size, 0 when that was not read
 	at     position
 	keyed  bool
 	keys   []FirstKey
@@ -262,24 +266,22 @@ type cutter struct {
 }
 
 func (c *cutter) cut(ctx context.Context, work, order chan<- *chunk) {
-	for {
-		k := &chunk{offset: c.offset, at: c.at, keyed: c.keyed, keys: c.keys, done: make(chan struct{})}
+	for more := true; more; {
+		k := chunks.Get().(*chunk)
+		*k = chunk{buf: k.buf, leaves: k.leaves[:0], offset: c.offset, at: c.at, keyed: c.keyed, keys: c.keys, done: make(chan struct{})}
 		k.at.tree = tree{size: c.at.tree.size}
-		more := c.fill(k)
-		if len(k.data) > 0 {
-			select {
-			case order <- k:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case work <- k:
-			case <-ctx.Done():
-				close(k.done)
-				return
-			}
+		if more = c.fill(k); len(k.data) == 0 {
+			continue
 		}
-		if !more {
+		select {
+		case order <- k:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case work <- k:
+		case <-ctx.Done():
+			close(k.done)
 			return
 		}
 	}
@@ -288,37 +290,58 @@ func (c *cutter) cut(ctx context.Context, work, order chan<- *chunk) {
 // fill reads frames by their length alone, and follows their epochs so that the
 // next chunk has its key.
 func (c *cutter) fill(k *chunk) (more bool) {
-	k.data = make([]byte, 0, min(chunkSize+chunkSize/8, max(c.size-c.offset, 0)))
-	for len(k.data) < chunkSize {
-		head, err := c.in.Peek(payloadAt)
-		if len(head) < payloadAt {
-			c.stop(err, len(head))
-			return false
-		}
-		size := frameSize(head)
-		if size == 0 {
-			c.bad = "no frame"
-			return false
-		}
-		if c.next != 0 && binary.BigEndian.Uint64(head[seqAt:]) >= c.next {
-			c.abandoned = true
-			return false
-		}
-		at := len(k.data)
-		k.data = slices.Grow(k.data, size)[:at+size]
-		if n, err := io.ReadFull(c.in, k.data[at:]); err != nil {
-			k.data = k.data[:at]
-			c.stop(err, n)
-			return false
-		}
-		c.offset += int64(size)
-		c.at.tree.size++
-		if c.open = !frame(k.data[at:]).last(); !c.open {
-			c.at.epoch++
-			c.at.key, c.keyed = c.following(c.at.key, c.keyed)
-		}
+	ended, err := c.read(k)
+	if err != nil {
+		c.err = err
+		return false
 	}
-	return true
+	for rest := k.buf; ; {
+		size := 0
+		if len(rest) >= payloadAt {
+			if size = frameSize(rest); size == 0 {
+				c.bad = "no frame"
+				return false
+			}
+			if c.next != 0 && frame(rest).seq() >= c.next {
+				c.abandoned = true
+				return false
+			}
+		}
+		if size == 0 || size > len(rest) {
+			if ended && len(rest) > 0 {
+				c.bad = errTorn.Error()
+			}
+			c.begun, c.need = append(c.begun[:0], rest...), size
+			return !ended
+		}
+		k.data = k.buf[:len(k.buf)-len(rest)+size]
+		c.pass(frame(rest[:size]))
+		rest = rest[size:]
+	}
+}
+
+// read puts what the file has next behind the frame that was begun, and says
+// whether that is all.
+func (c *cutter) read(k *chunk) (ended bool, err error) {
+	from := c.offset + int64(len(c.begun))
+	want := int(min(int64(max(chunkSize, c.need)-len(c.begun)), max(c.size-from, 0)))
+	k.buf = slices.Grow(append(k.buf[:0], c.begun...), want)
+	n, err := c.in.ReadAt(k.buf[len(k.buf):len(k.buf)+want], from)
+	k.buf = k.buf[:len(k.buf)+n]
+	if n == want || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n < want || from+int64(n) >= c.size, err
+}
+
+// pass goes behind a frame.
+func (c *cutter) pass(fr frame) {
+	c.offset += int64(len(fr))
+	c.at.tree.size++
+	if c.open = !fr.last(); !c.open {
+		c.at.epoch++
+		c.at.key, c.keyed = c.following(c.at.key, c.keyed)
+	}
 }
 
 func (c *cutter) following(key Key, keyed bool) (Key, bool) {
@@ -338,22 +361,11 @@ func following(keys []FirstKey, key Key, keyed bool, epoch uint64) (Key, bool) {
 	return key.next(), true
 }
 
-func (c *cutter) stop(err error, n int) {
-	switch {
-	case errors.Is(err, io.EOF) && n == 0:
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		c.bad = errTorn.Error()
-	default:
-		c.err = err
-	}
-}
-
 // check looks at a chunk's frames: checksum, number, epoch, mac, leaf.
 func (k *chunk) check(name string) {
 	defer close(k.done)
 	at, keyed := k.at, k.keyed
 	m := newMaccer(at.key)
-	k.leaves = make([]tlog.Hash, 0, len(k.data)/512)
 	for rest, offset := k.data, k.offset; len(rest) > 0; {
 		size := frameSize(rest)
 		fr := frame(rest[:size])
@@ -373,7 +385,7 @@ func (k *chunk) check(name string) {
 		if fr.last() {
 			at.epoch++
 			if at.key, keyed = following(k.keys, at.key, keyed, at.epoch); keyed {
-				m = newMaccer(at.key)
+				m.use(at.key)
 			}
 		}
 		rest, offset = rest[size:], offset+int64(size)

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -274,4 +276,21 @@ func FuzzParseCheckpoint(f *testing.F) {
 			t.Error("it reads as another checkpoint")
 		}
 	})
+}
+
+// The macs are those of crypto/hmac, whatever came before in the same maccer.
+func TestMaccerIsHMAC(t *testing.T) {
+	m := newMaccer(Key{})
+	for i := range 200 {
+		k, payload := Key(sha256.Sum256([]byte{byte(i)})), bytes.Repeat([]byte{byte(i)}, i)
+		m.use(k)
+		h := hmac.New(sha256.New, k[:])
+		h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(i)), lastOfBatch))
+		h.Write(payload)
+		for range 2 {
+			if got, want := m.sum(nil, uint64(i), lastOfBatch, payload), h.Sum(nil); !bytes.Equal(got, want) {
+				t.Fatalf("mac %d = %x, want %x", i, got, want)
+			}
+		}
+	}
 }
