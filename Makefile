@@ -63,7 +63,7 @@ bench-create: setup build ## what the gate costs a container's creation, start, 
 bench-scan: build ## what a scan costs beside cat, ripgrep and gitleaks (root); ARGS='-n 5'
 	@$(GO) run -buildvcs=false ./test/scanbench $(ARGS)
 
-bench-audit: ## what a durable decision costs beside the disk's own fdatasync, and how fast the log verifies; ARGS='-dir DIR -n 400'
+bench-audit: ## what a durable decision costs beside the disk's own fdatasync and beside a hung journald, and how fast the log verifies; ARGS='-dir DIR -n 400'
 	@$(GO) run -buildvcs=false ./test/auditbench $(ARGS)
 
 soak-audit: ## the log under 10,000 kills, 2,000 power cuts, and every byte with every value (half an hour)
