@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"filippo.io/age"
-	"filippo.io/age/agessh"
 	"github.com/spf13/cobra"
 
 	"github.com/phigate/phigate/plugin/audit"
@@ -19,9 +17,10 @@ that the macs of all later records come from, wraps it, with those that the node
 before, to the auditor's public key, and leaves none of them on the node: from
 then on nobody who takes the node over can make the macs of what was logged before.
 
-  --recipient KEY  the auditor's age recipient (an X25519 key, age1...), or an SSH
-                   public key; may be repeated. Without it an age identity is made and
-                   shown, once: keep it off the node
+  --recipient KEY  the auditor's age recipient (an X25519 key, age1...), an SSH public
+                   key, or a file with one of these or with an X25519 public key in
+                   PEM; may be repeated. Without it an age identity is made and shown,
+                   once: keep it off the node
 
 phigated must be stopped meanwhile, and nothing is admitted while it is. Keep what is
 printed: the verifier key is what checkpoints are checked by, and witnesses need it.
@@ -48,7 +47,7 @@ func newAuditEnrolCommand() *cobra.Command {
 		},
 	}
 	a.add(cmd)
-	cmd.Flags().StringArrayVar(&a.recipients, "recipient", nil, "an age recipient or SSH public `KEY` of the auditor; may be repeated")
+	cmd.Flags().StringArrayVar(&a.recipients, "recipient", nil, "an age recipient or SSH public `KEY` of the auditor, or a file with a key; may be repeated")
 	cmd.Flags().StringVar(&a.format, "format", "text", "text or json")
 	return cmd
 }
@@ -90,14 +89,9 @@ func (a *auditEnrol) auditor() (recipients []age.Recipient, identity string, err
 		return []age.Recipient{id.Recipient()}, id.String(), nil
 	}
 	for _, text := range a.recipients {
-		var r age.Recipient
-		if strings.HasPrefix(text, "ssh-") {
-			r, err = agessh.ParseRecipient(text)
-		} else {
-			r, err = age.ParseX25519Recipient(text)
-		}
+		r, err := parseRecipient(text)
 		if err != nil {
-			return nil, "", usage("--recipient is neither an age recipient (age1...) nor an SSH public key: %w", err)
+			return nil, "", usage("--recipient is neither an age recipient (age1...) nor an SSH public key nor a file with one, or with an X25519 key in PEM: %w", err)
 		}
 		recipients = append(recipients, r)
 	}

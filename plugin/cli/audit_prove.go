@@ -13,7 +13,11 @@ const auditProveLong = `Prove writes a proof that one decision is in the log: it
 lead from it to the root of the tree, and the checkpoint that signs the root
 (C2SP tlog-proof). Whoever has the log's verifier key can check it with any
 implementation of that format, without phigate and without the rest of the log.
-The record itself is what "phigate audit export" gives, with the hash of its leaf.`
+The record itself is what "phigate audit export" gives, with the hash of its leaf.
+
+A proof has 45 bytes for each doubling of the log and some 280 besides, with a
+checkpoint that no witness has signed: 1,045 bytes in a log of 100,000 records, 1,180
+in one of a million; some 830 and 950 with gzip.`
 
 func newAuditProveCommand() *cobra.Command {
 	var log logFlags

@@ -26,8 +26,8 @@ without it, it is this node's. With more it proves more:
   --key VKEY         the log's verifier key, noted when the log was enrolled; the
                      one in the folder could have been changed with the log
   --witness VKEY     the checkpoints that are given carry this witness's cosignature
-  --identity FILE    the auditor's age identity: each record has the mac of its epoch,
-                     which names the first that was changed
+  --identity FILE    the auditor's age identity, or X25519 key in PEM: each record has the
+                     mac of its epoch, which names the first that was changed
   --k0 FILE          the log's first keys, already unwrapped (age -d k0-0.age)
   --whole            no record is missing at the beginning either: archived segments
                      lie in the folder beside the others
@@ -146,9 +146,9 @@ func (a *auditVerify) unwrap(dir string, o *audit.VerifyOptions) error {
 	if err != nil {
 		return err
 	}
-	identities, err := age.ParseIdentities(bytes.NewReader(text))
+	identities, err := parseIdentities(text)
 	if err != nil {
-		return usage("%s holds no age identity", a.identity)
+		return usage("%s holds no age identity, nor an X25519 private key in PEM", a.identity)
 	}
 	paths, err := filepath.Glob(filepath.Join(dir, "k0-*.age"))
 	if err != nil || len(paths) == 0 {
