@@ -76,13 +76,14 @@ func (l *Log) tellOld(n uint64, digest string, whole bool) error {
 	return err
 }
 
-// inspectOld counts the records and says whether they are dense from 1.
+// inspectOld counts the records and says whether they are dense from 1, and each can
+// be decoded: what cannot be taken over must not keep phigated from starting.
 func inspectOld(f *os.File) (n uint64, digest string, whole bool, err error) {
 	sum := sha256.New()
 	whole = true
 	err = oldLines(io.TeeReader(f, sum), func(raw []byte) error {
 		seq, ok := seqOf(raw)
-		if !ok || seq != n+1 {
+		if _, err := decode(raw); err != nil || !ok || seq != n+1 {
 			whole = false
 		}
 		if ok {
