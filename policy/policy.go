@@ -88,6 +88,7 @@ type Selector struct {
 	ImageGlobs     []string
 	ImageDigests   []string
 	PodLabels      map[string]string
+	PodExpressions []LabelExpression           // AND between them, and with PodLabels
 	MatchNamespace func(namespace string) bool // nil: all
 	MatchImage     func(ref string) bool       // nil: all
 	When           *When                       // nil: always
@@ -105,7 +106,9 @@ type When struct {
 
 // ByLabel says whether the selector asks for pod labels or for anything else
 // that the pod's author controls: what it selects may only tighten.
-func (s Selector) ByLabel() bool { return len(s.PodLabels) > 0 || s.When != nil && s.When.ByAuthor }
+func (s Selector) ByLabel() bool {
+	return len(s.PodLabels)+len(s.PodExpressions) > 0 || s.When != nil && s.When.ByAuthor
+}
 
 // Tightens says whether the document of this selector can only tighten what is
 // said of a subject that it selects: by label, or because it selects only since
@@ -140,6 +143,11 @@ func (s Selector) Excludes(sub *Subject) (key string) {
 	for key, want := range s.PodLabels {
 		if got, ok := sub.Pod.Labels[key]; !ok || got != want {
 			return "podLabels"
+		}
+	}
+	for _, e := range s.PodExpressions {
+		if !e.Holds(sub.Pod.Labels) {
+			return "podLabels.matchExpressions"
 		}
 	}
 	if s.When != nil {

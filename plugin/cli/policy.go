@@ -42,7 +42,9 @@ that end in .yaml or .yml, in the order of their names. A file - is the standard
 input. The name of a built-in policy stands for it where no file is called so.
 
 Documents of kind Exception and PolicyTest are read with the policies: of
-exceptions it says which have ended or end within 14 days.
+exceptions it says which have ended or end within 14 days, of policies what can
+never have an effect: a selector that contradicts itself, a word on a rule that
+another policy's stricter one outweighs wherever it applies.
 
 It ends with 0 where the policy can be used (warnings may be shown) and with 2
 where it cannot, with --strict where there are warnings, too.`,

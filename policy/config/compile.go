@@ -42,7 +42,8 @@ func Compile(files []File, catalogue []policy.Info) (*policy.Policy, Problems) {
 }
 
 // Lint is Compile, which also warns of exceptions that have ended at a moment
-// or end soon after it. Where the moment is zero it does not.
+// or end soon after it, and of what can never have an effect. Where the moment is
+// zero it does not.
 func Lint(files []File, catalogue []policy.Info, now time.Time) (*policy.Policy, Problems) {
 	c := newCompiler(catalogue)
 	c.now = now
@@ -72,6 +73,7 @@ func (c *compiler) read(files []File) (problems Problems) {
 		}
 	}
 	c.checkLabelled()
+	c.checkReach()
 	c.checkExceptions()
 	c.checkTests()
 	for _, src := range c.sources {
@@ -108,6 +110,7 @@ type compiler struct {
 	profiles  map[string]*policy.Document
 	documents []policy.Document
 	labelled  []labelled
+	written   []written // of our own kind, while linting
 	// exceptions and tests, to be checked once all documents are read.
 	exceptions []exception
 	tests      []Test
@@ -238,6 +241,7 @@ func (c *compiler) drop(kind, name string) {
 	case "policy":
 		c.documents = slices.DeleteFunc(c.documents, func(d policy.Document) bool { return d.Name == name })
 		c.labelled = slices.DeleteFunc(c.labelled, func(l labelled) bool { return l.name == name })
+		c.written = slices.DeleteFunc(c.written, func(w written) bool { return w.name == name })
 		maps.DeleteFunc(c.ownRules, func(_ string, t taken) bool { return t.owner == name })
 	case "exception":
 		c.exceptions = slices.DeleteFunc(c.exceptions, func(e exception) bool { return e.out.ID == name })

@@ -209,6 +209,9 @@ func scopeOf(s policy.Selector) string {
 	for _, key := range slices.Sorted(maps.Keys(s.PodLabels)) {
 		labels = append(labels, key+"="+s.PodLabels[key])
 	}
+	for _, e := range s.PodExpressions {
+		labels = append(labels, e.String())
+	}
 	add("for pods with %s", labels)
 	if len(parts) == 0 {
 		return "everywhere"

@@ -56,7 +56,8 @@ func words() map[string]string {
 	return map[string]string{
 		"selector.notNamespaces": "selector.namespaces.notIn", "selector.namespaces": "selector.namespaces.in",
 		"selector.imageGlobs": "selector.images.match", "selector.imageDigests": "selector.images.digests",
-		"platform": "platformNamespaces",
+		"selector.podExpressions": "selector.podLabels.matchExpressions",
+		"platform":                "platformNamespaces",
 	}
 }
 

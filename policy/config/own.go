@@ -95,6 +95,9 @@ func (c *compiler) own(src *source, doc *node) {
 	}
 	if named {
 		c.documents = append(c.documents, d)
+		if !c.now.IsZero() {
+			c.written = append(c.written, written{d.Name, src, spec})
+		}
 	}
 }
 

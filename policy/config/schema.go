@@ -39,7 +39,7 @@ func Schema(catalogue []policy.Info) ([]byte, error) {
 // schemaWords are the words that a tag `words:"..."` names. Of a rule's ID they
 // are proposals, since an own rule has one of its own.
 func schemaWords(catalogue []policy.Info) map[string][]string {
-	words := map[string][]string{"runtime": runtimes[:], "profile": profileNames(), "scanner": {}, "rule": {}, "paragraph": {}}
+	words := map[string][]string{"runtime": runtimes[:], "operator": operators[:], "profile": profileNames(), "scanner": {}, "rule": {}, "paragraph": {}}
 	for _, sc := range scanners() {
 		words["scanner"] = append(words["scanner"], sc.name)
 	}

@@ -19,14 +19,51 @@ type ownSelector struct {
 		NotIn []located[string] `json:"notIn" doc:"Globs."`
 	} `json:"namespaces" doc:"Namespaces of pods."`
 	PodLabels struct {
-		MatchLabels      map[string]string `json:"matchLabels"`
-		MatchExpressions later             `json:"matchExpressions"`
+		MatchLabels      map[string]string  `json:"matchLabels"`
+		MatchExpressions []labelRequirement `json:"matchExpressions" doc:"As in Kubernetes: AND between them."`
 	} `json:"podLabels" doc:"What it selects by label can only be tightened."`
 	Images struct {
 		Match   []located[string] `json:"match" doc:"Globs on the reference, with or without tag and digest."`
 		Digests []located[string] `json:"digests" doc:"sha256:..."`
 	} `json:"images" doc:"Images, by name or digest."`
 	When located[string] `json:"when" doc:"CEL over spec, container, pod, image and node. What it selects by what a pod's author writes can only be tightened."`
+}
+
+// labelRequirement is one of matchExpressions, as Kubernetes has them.
+type labelRequirement struct {
+	placed
+	Key      located[string]   `json:"key" doc:"Of the label."`
+	Operator located[string]   `json:"operator" doc:"In, NotIn, Exists or DoesNotExist; NotIn holds where the label is not there." words:"operator"`
+	Values   []located[string] `json:"values" doc:"Of In and NotIn."`
+}
+
+// operators that a requirement may have.
+var operators = [...]string{string(policy.LabelIn), string(policy.LabelNotIn), string(policy.LabelExists), string(policy.LabelDoesNotExist)}
+
+// requirements compiles what a selector demands of labels.
+func (s *source) requirements(from []labelRequirement) (out []policy.LabelExpression) {
+	for _, r := range from {
+		e := policy.LabelExpression{Key: r.Key.Value, Operator: policy.LabelOperator(r.Operator.Value)}
+		for _, v := range r.Values {
+			e.Values = append(e.Values, v.Value)
+		}
+		bySet := e.Operator == policy.LabelIn || e.Operator == policy.LabelNotIn
+		switch {
+		case e.Key == "":
+			s.problem(r.at, "key is missing: which label is meant?")
+		case !r.Operator.Set:
+			s.problem(r.at, "operator is missing: %s", listed(operators[:], "or"))
+		case !slices.Contains(operators[:], r.Operator.Value):
+			s.suggest(r.Operator.at, r.Operator.Value, operators[:], "operator %s is not known; known are %s", shown(r.Operator.Value), listed(operators[:], "and"))
+		case bySet && len(e.Values) == 0:
+			s.problem(r.Operator.at, "%s needs values", e.Operator)
+		case !bySet && len(e.Values) > 0:
+			s.problem(r.Values[0].at, "%s takes no values; for a label of some values there is In", e.Operator)
+		default:
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // runtimes that a selector may name.
@@ -38,6 +75,7 @@ func (o *ownSelector) compile(src *source) policy.Selector {
 	sel := policy.Selector{
 		Namespaces: src.globs(o.Namespaces.In), NotNamespaces: src.globs(o.Namespaces.NotIn),
 		ImageGlobs: src.globs(o.Images.Match), PodLabels: o.PodLabels.MatchLabels,
+		PodExpressions: src.requirements(o.PodLabels.MatchExpressions),
 	}
 	for _, r := range o.Runtimes {
 		if !slices.Contains(runtimes[:], r.Value) {

@@ -39,16 +39,17 @@ func roots() map[[2]string]reflect.Type {
 // tells a wrong reading early; what else is wrong is the compiler's to say.
 func requiredKeys() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
-		reflect.TypeFor[ownPolicy]():      {"apiVersion", "kind", "metadata", "spec"},
-		reflect.TypeFor[ownRule]():        {"id"},
-		reflect.TypeFor[ownException]():   {"apiVersion", "kind", "metadata", "spec"},
-		reflect.TypeFor[exceptionSpec]():  {"policies", "selector", "findings", "reason", "requestedBy", "approvedBy", "expiresAt"},
-		reflect.TypeFor[exceptedPolicy](): {"name", "rules"},
-		reflect.TypeFor[ownTest]():        {"apiVersion", "kind", "metadata", "cases"},
-		reflect.TypeFor[ownCase]():        {"name", "subject", "want"},
-		reflect.TypeFor[ownWant]():        {"action"},
-		reflect.TypeFor[dialectPolicy]():  {"apiVersion", "kind", "metadata", "spec"},
-		reflect.TypeFor[dialectRule]():    {"name", "scanner", "match", "action"},
+		reflect.TypeFor[ownPolicy]():        {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[ownRule]():          {"id"},
+		reflect.TypeFor[labelRequirement](): {"key", "operator"},
+		reflect.TypeFor[ownException]():     {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[exceptionSpec]():    {"policies", "selector", "findings", "reason", "requestedBy", "approvedBy", "expiresAt"},
+		reflect.TypeFor[exceptedPolicy]():   {"name", "rules"},
+		reflect.TypeFor[ownTest]():          {"apiVersion", "kind", "metadata", "cases"},
+		reflect.TypeFor[ownCase]():          {"name", "subject", "want"},
+		reflect.TypeFor[ownWant]():          {"action"},
+		reflect.TypeFor[dialectPolicy]():    {"apiVersion", "kind", "metadata", "spec"},
+		reflect.TypeFor[dialectRule]():      {"name", "scanner", "match", "action"},
 	}
 }
 
