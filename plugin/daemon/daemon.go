@@ -260,33 +260,6 @@ func (d *Daemon) note(kind, message string) {
 	}
 }
 
-func (d *Daemon) status() ask.Status {
-	door := d.door.State()
-	idle, waiting := d.scanner.Idle()
-	status := ask.Status{
-		Version: d.Version, Started: d.began,
-		Runtime: ask.RuntimeStatus{Connected: door.Connected, Name: door.Runtime, Gate: door.Gate, Since: door.Since, Error: door.Error},
-		Policy:  d.policies.status(),
-		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting, Error: d.scanner.Trouble()},
-		Log:     d.recorder.status(),
-		Bypass:  bypassStatus(d.bypass.State()),
-	}
-	if d.exporter != nil {
-		s := ask.JournalStatus(d.exporter.State())
-		status.Journal = &s
-	}
-	return status
-}
-
-func bypassStatus(s bypass.State) ask.BypassStatus {
-	out := ask.BypassStatus{Watching: s.Watching, Error: s.Error, Unjudged: s.Unjudged, Killed: s.Killed, Pods: s.Pods, Builds: s.Builds}
-	for _, f := range s.Recent {
-		out.Recent = append(out.Recent, ask.Bypasser(f))
-		out.Hint = bypass.Hint
-	}
-	return out
-}
-
 // alive returns when every part answers: what the watchdog waits for. A log that
 // has failed is no reason to be killed by it: phigated then refuses and opens
 // the log again, and where it is not required, one that is gone refuses nothing.

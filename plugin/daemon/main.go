@@ -42,6 +42,10 @@ func Main(args []string, version string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "phigated", version)
 		return exitOK
 	}
+	if err := keepMemory(); err != nil {
+		fmt.Fprintf(stderr, "phigated: %v\n", err)
+		return exitInternal
+	}
 	config, err := conf.Load(*path)
 	if err != nil {
 		fmt.Fprintf(stderr, "phigated: %v\n", err)

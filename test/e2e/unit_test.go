@@ -304,6 +304,11 @@ func (r *rig) confinedAsMeant() {
 	r.must(err)
 	var state struct{ Pid int }
 	r.must(json.Unmarshal(out, &state))
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", state.Pid))
+	r.must(err)
+	if !regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits) {
+		r.Errorf("phigated may write a core file:\n%s", limits)
+	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.Pid))
 	r.must(err)
 	const caps = 1<<2 | 1<<21 | 1<<19 // DAC_READ_SEARCH, SYS_ADMIN, SYS_PTRACE
