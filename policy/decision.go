@@ -64,18 +64,22 @@ type Decision struct {
 
 // Record is a finding in a decision.
 type Record struct {
-	Rule        string      `json:"rule"`
-	Severity    Severity    `json:"severity"`
-	Action      Action      `json:"action"`
-	Path        string      `json:"path,omitempty"`
-	Offset      int64       `json:"offset,omitempty"`
-	Layer       string      `json:"layer,omitempty"`
-	Deleted     bool        `json:"deleted,omitempty"`
-	Field       string      `json:"field,omitempty"`
-	Message     string      `json:"message"`
-	Fix         string      `json:"fix,omitempty"`
-	Citations   []string    `json:"citations"`
+	Rule      string   `json:"rule"`
+	Severity  Severity `json:"severity"`
+	Action    Action   `json:"action"`
+	Path      string   `json:"path,omitempty"`
+	Offset    int64    `json:"offset,omitempty"`
+	Layer     string   `json:"layer,omitempty"`
+	Deleted   bool     `json:"deleted,omitempty"`
+	Field     string   `json:"field,omitempty"`
+	Message   string   `json:"message"`
+	Fix       string   `json:"fix,omitempty"`
+	Citations []string `json:"citations"`
+	// Count is how often it was found, at least: the lower end of CountBucket, since
+	// an exact number can tell one data set from another. In records of before there
+	// were buckets it is exact.
 	Count       int         `json:"count,omitempty"`
+	CountBucket string      `json:"countBucket,omitempty"` // "2-10", "11-100", "101-1000", "1001-10000" or ">10000"
 	Individuals Individuals `json:"individuals"`
 	Synthetic   bool        `json:"synthetic,omitempty"` // marked as test data, all of it
 	Fingerprint string      `json:"fingerprint,omitempty"`
@@ -127,14 +131,41 @@ func record(j Judged) Record {
 	r := Record{
 		Rule: j.Rule, Severity: j.Info.Severity, Action: j.Action,
 		Path: Printable(j.Where.Full()), Offset: j.Where.Offset, Layer: j.Where.Layer, Deleted: j.Where.Deleted,
-		Field: Printable(j.Where.Field), Message: Printable(j.Message), Fix: j.Info.Fix, Count: j.Count,
+		Field: Printable(j.Where.Field), Message: Printable(j.Message), Fix: j.Info.Fix,
 		Individuals: j.Individuals, Synthetic: j.Synthetic, Fingerprint: j.Fingerprint, Citations: []string{},
 		Exception: strings.Join(j.Exceptions, ", "),
 	}
+	r.Count, r.CountBucket = bucketed(j.Count)
 	for _, c := range j.Info.Cites {
 		r.Citations = append(r.Citations, c.String())
 	}
 	return r
+}
+
+// bucketed is a count's bucket and the lower end of it; one and none have no bucket.
+func bucketed(n int) (from int, bucket string) {
+	if n < 2 {
+		return n, ""
+	}
+	from = 2
+	for to := 10; to <= 10_000; to *= 10 {
+		if n <= to {
+			return from, fmt.Sprintf("%d-%d", from, to)
+		}
+		from = to + 1
+	}
+	return from, ">10000"
+}
+
+// Matches says how often a finding was met, for people; "" for once.
+func (r *Record) Matches() string {
+	switch {
+	case r.CountBucket != "":
+		return r.CountBucket + " matches"
+	case r.Count > 1:
+		return thousands(r.Count) + " matches"
+	}
+	return ""
 }
 
 // lineRules bounds the rules that the one line names, lineBytes what it says of

@@ -47,3 +47,21 @@ func TestDecisionNamesItsRequester(t *testing.T) {
 		t.Errorf("nobody asked, and the record names %+v", d.Requester)
 	}
 }
+
+// A record tells of a count its bucket alone.
+func TestCountBuckets(t *testing.T) {
+	for n, want := range map[int]Record{
+		0: {}, 1: {Count: 1}, 2: {Count: 2, CountBucket: "2-10"}, 10: {Count: 2, CountBucket: "2-10"}, 11: {Count: 11, CountBucket: "11-100"},
+		100: {Count: 11, CountBucket: "11-100"}, 999: {Count: 101, CountBucket: "101-1000"}, 1203: {Count: 1001, CountBucket: "1001-10000"},
+		10_000: {Count: 1001, CountBucket: "1001-10000"}, 10_001: {Count: 10_001, CountBucket: ">10000"}, 5_000_000: {Count: 10_001, CountBucket: ">10000"},
+	} {
+		d := NewDecision(&Subject{}, Verdict{Findings: []Judged{{Finding: Finding{Count: n}}}}, time.Time{}, 0)
+		if got := d.Findings[0]; got.Count != want.Count || got.CountBucket != want.CountBucket {
+			t.Errorf("%d becomes %d in %q, want %d in %q", n, got.Count, got.CountBucket, want.Count, want.CountBucket)
+		}
+	}
+	old, fresh, once := Record{Count: 1203}, Record{Count: 11, CountBucket: "11-100"}, Record{Count: 1}
+	if old.Matches() != "1,203 matches" || fresh.Matches() != "11-100 matches" || once.Matches() != "" {
+		t.Errorf("got %q, %q, %q", old.Matches(), fresh.Matches(), once.Matches())
+	}
+}

@@ -22,7 +22,8 @@ func Subject(d *policy.Decision) *policy.Subject {
 }
 
 // Report is what a record says of what was found. Why something was skipped is
-// kept in words alone, so it is not in the report: see [Decided].
+// kept in words alone, so it is not in the report: see [Decided]. A count is the
+// lower end of its bucket: a condition on an exact count may come out otherwise.
 func Report(d *policy.Decision) policy.Report {
 	r := policy.Report{Now: d.Time, Coverage: d.Coverage, Individuals: d.Individuals, Deferred: d.Deferred}
 	for _, f := range d.Findings {

@@ -125,8 +125,8 @@ func placeOf(r policy.Record) decisionPlace {
 	if p.Where == "" {
 		p.Where = "the container"
 	}
-	if r.Count > 1 {
-		p.What += ", " + count(r.Count, "match", "matches")
+	if matches := r.Matches(); matches != "" {
+		p.What += ", " + matches
 	}
 	if r.Deleted {
 		p.What += ", deleted by an upper layer and still in the image"

@@ -180,8 +180,8 @@ func (t *text) place(r policy.Record, said bool) {
 	if r.Synthetic {
 		facts = append(facts, "marked as test data")
 	}
-	if r.Count > 1 {
-		facts = append(facts, thousands(int64(r.Count))+" matches")
+	if matches := r.Matches(); matches != "" {
+		facts = append(facts, matches)
 	}
 	if r.Layer != "" {
 		facts = append(facts, "layer "+short(r.Layer))
