@@ -13,6 +13,7 @@ import (
 const (
 	cefText   = 1023 // msg, fname, reason
 	cefCustom = 4000 // cs1 to cs6
+	cefHost   = 100  // dvchost
 )
 
 // cef is the record as one line of ArcSight's Common Event Format. The format
@@ -34,6 +35,11 @@ func cef(e report.Entry) string {
 	x.add("outcome", []string{"success", "failure", "unknown", "success"}[outcome(d)])
 	x.add("cat", string(d.Gate))
 	x.add("deviceProcessName", "phigated")
+	x.add("dvchost", cut(d.Origin.Node, cefHost))
+	x.add("deviceExternalId", d.Origin.Machine)
+	if d.Requester.From != "" {
+		x.add("suser", cut(d.Requester.Name, cefText))
+	}
 	x.add("msg", cut(d.Summary(), cefText))
 	if len(d.Findings) > 0 && d.Findings[0].Path != "" {
 		x.add("filePath", cut(d.Findings[0].Path, cefText))

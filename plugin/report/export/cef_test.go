@@ -14,7 +14,7 @@ import (
 // guide, that we use, with the longest value that it allows, in bytes. The format
 // has no schema to be had.
 var cefKeys = map[string]int{
-	"rt": 40, "externalId": 40, "act": 63, "outcome": 63, "cat": 1023, "deviceProcessName": 1023, "msg": 1023, "filePath": 1023,
+	"rt": 40, "externalId": 40, "act": 63, "outcome": 63, "cat": 1023, "deviceProcessName": 1023, "dvchost": 100, "deviceExternalId": 255, "suser": 1023, "msg": 1023, "filePath": 1023,
 	"cs1": 4000, "cs2": 4000, "cs3": 4000, "cs4": 4000, "cs5": 4000, "cs6": 4000,
 	"cs1Label": 1023, "cs2Label": 1023, "cs3Label": 1023, "cs4Label": 1023, "cs5Label": 1023, "cs6Label": 1023,
 	"cn1": 19, "cn2": 19, "cn3": 19, "cn1Label": 1023, "cn2Label": 1023, "cn3Label": 1023,

@@ -21,6 +21,8 @@ type ecsEvent struct {
 	ECS          ecsVersioned     `json:"ecs"`
 	Event        ecsEventSet      `json:"event"`
 	Observer     ecsObserver      `json:"observer"`
+	Host         *ecsHost         `json:"host,omitempty"`
+	User         *ecsUser         `json:"user,omitempty"`
 	Container    *ecsContainer    `json:"container,omitempty"`
 	Orchestrator *ecsOrchestrator `json:"orchestrator,omitempty"`
 	Rule         *ecsRule         `json:"rule,omitempty"`
@@ -53,6 +55,23 @@ type ecsObserver struct {
 	Type    string `json:"type"`
 	Vendor  string `json:"vendor"`
 	Product string `json:"product"`
+	Version string `json:"version,omitempty"`
+}
+
+// ecsHost is the node.
+type ecsHost struct {
+	Name string   `json:"name,omitempty"`
+	ID   string   `json:"id,omitempty"`
+	Boot *ecsBoot `json:"boot,omitempty"`
+}
+
+type ecsBoot struct {
+	ID string `json:"id"`
+}
+
+// ecsUser is who asked, where something says it.
+type ecsUser struct {
+	Name string `json:"name"`
 }
 
 type ecsContainer struct {
@@ -122,7 +141,8 @@ func ecs(e report.Entry) ecsEvent {
 			ID: identityOf(e), Sequence: e.Seq, Hash: e.Leaf, Action: "phigate-" + d.Kind, Severity: ecsSeverity(grave(d)),
 			Reason: d.Message, Provider: "phigate", Module: "phigate", Dataset: "phigate.decision", Duration: d.DurationUs * 1000,
 		},
-		Observer:  ecsObserver{Type: "admission-control", Vendor: "phigate", Product: "phigate"},
+		Observer: ecsObserver{Type: "admission-control", Vendor: "phigate", Product: "phigate", Version: d.Origin.Version},
+		Host:     ecsHostOf(d.Origin), User: ecsUserOf(d.Requester),
 		Container: ecsContainerOf(d), Orchestrator: ecsPod(d), Rule: ecsRuleOf(d),
 		Phigate: ecsOwn{
 			LogID: e.LogID, Seq: e.Seq, Leaf: e.Leaf, Kind: d.Kind, Gate: d.Gate, Mode: d.Mode, Rules: rulesOf(d),
@@ -138,19 +158,39 @@ func ecs(e report.Entry) ecsEvent {
 	return out
 }
 
+func ecsHostOf(o policy.Origin) *ecsHost {
+	if o.Node == "" && o.Machine == "" && o.Boot == "" {
+		return nil
+	}
+	h := &ecsHost{Name: o.Node, ID: o.Machine}
+	if o.Boot != "" {
+		h.Boot = &ecsBoot{o.Boot}
+	}
+	return h
+}
+
+func ecsUserOf(r policy.Requester) *ecsUser {
+	if r.From != policy.FromAnnotation && r.From != policy.FromLogin {
+		return nil // an owner and the kubelet are no users
+	}
+	return &ecsUser{r.Name}
+}
+
 // identityOf names one record among those of all logs.
 func identityOf(e report.Entry) string { return e.LogID + "/" + strconv.FormatUint(e.Seq, 10) }
 
-// categorise sets the four categorisation fields to values that ECS allows.
+// categorise sets the four categorisation fields to values that ECS allows: a
+// container asked for is a call of the runtime's interface, api, whose types are
+// allowed and denied; of a process ECS expects start, end, access, change and info alone.
 func categorise(ev *ecsEventSet, d *policy.Decision) {
 	ev.Kind, ev.Outcome = "event", "success"
 	switch outcome(d) {
 	case denied:
-		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"process"}, []string{"denied"}, "failure"
+		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"api"}, []string{"denied"}, "failure"
 	case ran:
-		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"process", "threat"}, []string{"allowed", "indicator"}, "unknown"
+		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"api", "threat"}, []string{"allowed", "indicator"}, "unknown"
 	case allowed:
-		ev.Category, ev.Type = []string{"process"}, []string{"allowed"}
+		ev.Category, ev.Type = []string{"api"}, []string{"allowed"}
 		if len(d.Findings) > 0 {
 			ev.Kind = "alert"
 		}
@@ -161,8 +201,10 @@ func categorise(ev *ecsEventSet, d *policy.Decision) {
 			ev.Category, ev.Type = []string{"process"}, []string{map[string]string{"start": "start", "stop": "end"}[d.Kind]}
 		case "policy-loaded":
 			ev.Type = []string{"change"}
-		case "policy-rejected", "log-damaged", "log-outage":
-			ev.Kind, ev.Type, ev.Outcome = "alert", []string{"error"}, "failure"
+		case "policy-rejected":
+			ev.Kind, ev.Type, ev.Outcome = "alert", []string{"change"}, "failure"
+		case "log-alarm", "log-damaged", "log-outage":
+			ev.Kind, ev.Outcome = "alert", "failure"
 		}
 	}
 }

@@ -5,11 +5,13 @@
 // system holds can be compared with the log (phigate audit reconcile).
 //
 //	json  our own shape, as `phigate decisions --format json`, with the proof
-//	ecs   Elastic Common Schema 9.4.0
+//	ecs   Elastic Common Schema 9.4.0; categories and their types as its reference
+//	      of event.category expects them
 //	ocsf  Open Cybersecurity Schema Framework 1.8.0: compliance finding (2003),
 //	      data security finding (2006), base event (0)
 //	fhir  AuditEvent of HL7 FHIR R4 (4.0.1), in the shape of IHE BALP 1.1.4
-//	cef   ArcSight Common Event Format, version 0
+//	cef   ArcSight Common Event Format, CEF:0, by the implementation guide's
+//	      version 25 (2017); keys' lengths by its extension dictionary
 //
 // All but cef are JSON, one object a line. A record becomes one line, but in
 // OCSF one for each rule that was found.
@@ -119,7 +121,7 @@ func grave(d *policy.Decision) policy.Severity {
 			worst = min(worst, r.Severity)
 		}
 		return worst
-	case "log-damaged", "log-outage", "override":
+	case "log-alarm", "log-damaged", "log-outage", "override":
 		return policy.Critical
 	case "bypass", "policy-rejected":
 		return policy.High

@@ -28,6 +28,10 @@ func records() []report.Entry {
 		Namespace: "clinic", Pod: "app-0", PodUID: "3f1c", Image: "registry.example/clinic/app:1",
 		ImageDigest: "sha256:" + strings.Repeat("a", 64), Policy: "sha256:" + strings.Repeat("b", 64), Verdict: policy.Allow,
 		Coverage: policy.Coverage{Files: 4711, Bytes: 123456789, Rules: 13}, DurationMs: 41, DurationUs: 41200,
+		PolicyVersion: "clinic 3", ImageConfig: "sha256:" + strings.Repeat("d", 64),
+		Requester: policy.Requester{Name: "jane@clinic.example", From: policy.FromAnnotation},
+		Origin: policy.Origin{Node: "node-1", Machine: strings.Repeat("0a", 16), Boot: strings.Repeat("0b", 16), BootTimeUs: 61000000, Clock: policy.ClockSynchronised,
+			Version: "1.2.3", Digest: "sha256:" + strings.Repeat("e", 64), KeyID: "00112233"},
 	}
 	blocked := base
 	blocked.Verdict, blocked.Individuals = policy.Block, policy.Individuals{Low: 1100, Point: 1200, High: 1300}

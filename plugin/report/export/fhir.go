@@ -175,7 +175,9 @@ func systemObject(what fhirReference) fhirEntity {
 func logEntity(e report.Entry) fhirEntity {
 	out := systemObject(fhirReference{Identifier: &fhirIdentifier{ownSystem, identityOf(e)}, Display: "decision log record"})
 	out.Role = fhirCoding{objectRole, "13", "Security Resource"}
-	out.Detail = details("log", e.LogID, "seq", strconv.FormatUint(e.Seq, 10), "leaf", e.Leaf)
+	o := e.Origin
+	out.Detail = details("log", e.LogID, "seq", strconv.FormatUint(e.Seq, 10), "leaf", e.Leaf,
+		"node", o.Node, "machineId", o.Machine, "bootId", o.Boot, "clock", string(o.Clock), "version", o.Version, "programDigest", o.Digest)
 	return out
 }
 
@@ -186,6 +188,7 @@ func containerEntity(d *policy.Decision) fhirEntity {
 	}
 	out.Name = d.Target
 	out.Detail = details("gate", string(d.Gate), "mode", d.Mode.String(), "namespace", d.Namespace, "pod", d.Pod, "podUid", d.PodUID,
+		"requester", d.Requester.Name, "requesterFrom", string(d.Requester.From),
 		"withdraws", number(int(d.Withdraws)), "findings", strconv.Itoa(totalOf(d.FindingsTotal, len(d.Findings))),
 		"notLookedAt", strconv.Itoa(totalOf(d.SkippedTotal, len(d.Skipped))), "filesLookedAt", strconv.FormatInt(d.Coverage.Files, 10),
 		"individualsLow", number(d.Individuals.Low), "individuals", number(d.Individuals.Point), "individualsHigh", number(d.Individuals.High),

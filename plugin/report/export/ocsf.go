@@ -62,6 +62,7 @@ type ocsfMetadata struct {
 type ocsfProduct struct {
 	Name       string `json:"name"`
 	VendorName string `json:"vendor_name"`
+	Version    string `json:"version,omitempty"`
 }
 
 type ocsfFinding struct {
@@ -126,6 +127,8 @@ type ocsfOwn struct {
 	Individuals policy.Individuals `json:"individuals"`
 	Synthetic   bool               `json:"synthetic,omitempty"`
 	NotLooked   int                `json:"not_looked_at,omitempty"`
+	Requester   policy.Requester   `json:"requester,omitzero"`
+	Origin      policy.Origin      `json:"origin,omitzero"`
 }
 
 // ocsf is one event for each rule and action that was found; one that says pass
@@ -151,11 +154,11 @@ func ocsfCommon(e report.Entry, class, part int) ocsfEvent {
 		ActivityID: 1, ActivityName: "Create", CategoryUID: class / 1000, ClassUID: class, Time: d.Time.UnixMilli(),
 		Message: d.Summary(),
 		Metadata: ocsfMetadata{
-			Version: ocsfVersion, Product: ocsfProduct{"phigate", "phigate"}, UID: fmt.Sprintf("%s/%d", identityOf(e), part), OriginalUID: identityOf(e),
+			Version: ocsfVersion, Product: ocsfProduct{"phigate", "phigate", d.Origin.Version}, UID: fmt.Sprintf("%s/%d", identityOf(e), part), OriginalUID: identityOf(e),
 			Sequence: e.Seq, LogName: e.LogID, EventCode: d.Kind, Profiles: []string{"security_control"}, CorrelationID: d.Container,
 		},
 		Unmapped: ocsfOwn{
-			LogID: e.LogID, Seq: e.Seq, Leaf: e.Leaf, Kind: d.Kind, Mode: d.Mode, Individuals: d.Individuals,
+			LogID: e.LogID, Seq: e.Seq, Leaf: e.Leaf, Kind: d.Kind, Mode: d.Mode, Individuals: d.Individuals, Requester: d.Requester, Origin: d.Origin,
 			NotLooked: totalOf(d.SkippedTotal, len(d.Skipped)),
 		},
 	}

@@ -34,6 +34,7 @@ metadata.version string required 1.8.0
 metadata.product object required
 metadata.product.name string
 metadata.product.vendor_name string
+metadata.product.version string
 metadata.uid string
 metadata.original_event_uid string
 metadata.sequence number

@@ -78,6 +78,7 @@ func (c *Collector) Add(name string, e report.Entry) {
 	}
 	l := c.log(name)
 	l.Records++
+	l.Node = cmp.Or(d.Origin.Node, l.Node)
 	l.From, l.To = min(cmp.Or(l.From, e.Seq), e.Seq), max(l.To, e.Seq)
 	widen(&l.First, &l.Last, d.Time)
 	widen(&c.out.First, &c.out.Last, d.Time)
@@ -334,6 +335,7 @@ func (c *Collector) policy(d *policy.Decision) *PolicyVersion {
 		c.policies[d.Policy] = p
 	}
 	widen(&p.First, &p.Last, d.Time)
+	p.Version = cmp.Or(d.PolicyVersion, p.Version)
 	return p
 }
 

@@ -43,7 +43,8 @@ type Report struct {
 
 // Log is one decision log and what is known of its integrity.
 type Log struct {
-	Name    string    `json:"name"` // its ID, or its path where it has none
+	Name    string    `json:"name"`           // its ID, or its path where it has none
+	Node    string    `json:"node,omitempty"` // its host name, as its records have it
 	Records int       `json:"records"`
 	From    uint64    `json:"from"` // sequence numbers in the period
 	To      uint64    `json:"to"`
@@ -195,7 +196,8 @@ type NotSeen struct {
 // PolicyVersion is one policy and how long it was in force.
 type PolicyVersion struct {
 	Digest    string    `json:"digest"`
-	Says      string    `json:"says"` // what was recorded when it was loaded
+	Version   string    `json:"version,omitempty"` // its documents and their versions
+	Says      string    `json:"says"`              // what was recorded when it was loaded
 	Decisions int       `json:"decisions"`
 	First     time.Time `json:"first"`
 	Last      time.Time `json:"last"`

@@ -38,6 +38,7 @@ func clinicYear(seed uint64, n int, step time.Duration) []report.Entry {
 			Seq: uint64(i + 1), Time: begin.Add(time.Duration(i) * step), Kind: "verdict", Gate: policy.GateValidate, Namespace: "clinic-a",
 			Target: "clinic-a/web", Container: fmt.Sprintf("c%d", i), Image: "registry.example/clinic/web:2.3", ImageDigest: digest("w"),
 			Verdict: policy.Allow, Policy: policies[2*i/n], Coverage: policy.Coverage{Files: 4000, Bytes: 9e7, Rules: 31}, DurationUs: 900,
+			PolicyVersion: "clinic 1.2.0", Origin: policy.Origin{Node: fmt.Sprintf("ward-%d", seed)},
 		}
 		switch k := rnd.IntN(40); {
 		case i == 0:
