@@ -23,6 +23,8 @@ const (
 	Globals
 	SQLiteWAL
 	SQLiteJournal
+	Berkeley
+	Ndb
 )
 
 // documents are the formats of databases and documents. Those without open are
@@ -32,6 +34,8 @@ func documents() []format {
 		{kind: SQLite, name: "SQLite database", raw: true, random: true, magic: begins(sqliteMagic), open: openSQLiteFile},
 		{kind: SQLiteWAL, name: "SQLite write-ahead log", raw: true, random: true, magic: begins(walMagicLE, walMagicBE), open: openWAL},
 		{kind: SQLiteJournal, name: "SQLite rollback journal", raw: true, random: true, magic: begins("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")},
+		{kind: Berkeley, name: "rpm database of Berkeley DB", raw: true, random: true, magic: isBerkeley, open: openBerkeley},
+		{kind: Ndb, name: "rpm database of ndb", raw: true, random: true, magic: begins(ndbMagic), open: openNdb},
 		{kind: PgDump, name: "PostgreSQL dump", magic: begins(pgMagic), open: openPgDump},
 		{kind: Parquet, name: "Parquet file", random: true, magic: begins(parquetMagic, "PARE"), open: openParquet},
 		{kind: Office, name: "document", random: true, magic: isOffice, open: openDocument, forward: scanZip},

@@ -60,8 +60,6 @@ func open(m detect.Meta, s *detect.Sink) detect.Reader {
 		return newRecords(s, dpkg)
 	case m.Path == "/lib/apk/db/installed", m.Path == "/usr/lib/apk/db/installed":
 		return newRecords(s, apk)
-	case m.Path == "/var/lib/rpm/Packages", m.Path == "/var/lib/rpm/Packages.db", m.Path == "/usr/lib/sysimage/rpm/Packages.db":
-		s.Skip("rpm database of a format that is not read")
 	case strings.HasSuffix(m.Path, ".jar"):
 		jar(m.Path, s)
 	case strings.HasSuffix(m.Path, "/pom.properties") && strings.Contains(m.Path, "META-INF/maven/"):
