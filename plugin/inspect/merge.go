@@ -267,6 +267,9 @@ func (m *merging) run() error {
 	if err := m.software(); err != nil {
 		return err
 	}
+	if err := m.withoutTrust(); err != nil {
+		return err
+	}
 	return m.fileRules()
 }
 

@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -8,18 +10,20 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
-// Accounts finds users without a password and further users with root's number,
-// in passwd(5) and shadow(5).
+// Accounts finds users without a password or with one that everybody knows, and
+// further users with root's number, in passwd(5) and shadow(5); and the passwords
+// with which servers are shipped, in their settings. Of the hashes in shadow(5)
+// those by SHA-2 are tried, not yescrypt and bcrypt, which are made to be slow.
 func Accounts() detect.Detector {
 	return reading(policy.Info{
 		ID:       "weak-account",
 		Aliases:  []string{"SEC-012"},
-		Title:    "Account without a password, or with root's number",
+		Title:    "Account without a password, with a default one, or with root's number",
 		Cites:    []hipaa.Citation{hipaa.UniqueUser, hipaa.Authentication},
 		Severity: policy.High,
 		Default:  policy.Warn,
 		Rationale: "Users must have a unique name or number (164.312(a)(2)(i)) and be verified to be who they claim (164.312(d)). An account " +
-			"without a password lets everybody in, and two with the number 0 cannot be told apart.",
+			"without a password, or with the one that it is shipped with, lets everybody in, and two with the number 0 cannot be told apart.",
 		Fix: "Lock the account (passwd -l NAME) or give it a number of its own, in the layer that makes it.",
 	}, func(path string) parser {
 		switch path {
@@ -28,17 +32,110 @@ func Accounts() detect.Detector {
 		case "/etc/passwd":
 			return passwd
 		}
+		switch base(path) {
+		case "tomcat-users.xml":
+			return tomcatUsers
+		case "grafana.ini", "rabbitmq.conf", "jetty-realm.properties":
+			return lines(shippedPassword)
+		}
 		return nil
 	})
 }
 
+const shipped = "Account with a default password"
+
+// defaultPasswords are those that images and instructions for beginners set; the
+// user's own name is one, too.
+func defaultPasswords(user string) []string {
+	return []string{user, "root", "toor", "admin", "password", "changeme", "123456", "12345678", "default", "guest", "test", "secret", "docker", "vagrant"}
+}
+
+// maxTried bounds the accounts of one file whose hashes are tried, at 14 times
+// 5 ms each.
+const maxTried = 8
+
+// maxUser is how long a user's name may be (useradd(8), "Caveats").
+const maxUser = 32
+
 // shadow: an empty second field lets in without a password.
 func shadow(content []byte, s *detect.Sink) {
+	tried := 0
 	eachLine(content, func(off int64, line string) {
-		if fields := strings.Split(line, ":"); len(fields) >= 3 && isUser(fields[0]) && fields[1] == "" {
+		fields := strings.Split(line, ":")
+		if len(fields) < 3 || !isUser(fields[0]) {
+			return
+		}
+		if fields[1] == "" {
 			s.FoundAs("Account without a password", off)
+			return
+		}
+		hash, ok := parseSHACrypt(fields[1])
+		if !ok || len(fields[0]) > maxUser {
+			return
+		}
+		if tried++; tried > maxTried {
+			s.Skip("more than 8 accounts with passwords: those of the others were not tried")
+			return
+		}
+		if slices.ContainsFunc(defaultPasswords(fields[0]), hash.is) {
+			s.FoundAs(shipped, off)
 		}
 	})
+}
+
+// tomcatUsers takes the users of a file that Tomcat reads, in which they stand
+// between comments as examples, too.
+func tomcatUsers(content []byte, s *detect.Sink) {
+	for off := 0; off < len(content); {
+		open := bytes.Index(content[off:], []byte("<"))
+		if open < 0 {
+			return
+		}
+		off += open
+		end, element := []byte(">"), content[off:]
+		if bytes.HasPrefix(element, []byte("<!--")) {
+			end = []byte("-->")
+		}
+		n := bytes.Index(element, end)
+		if n < 0 {
+			return
+		}
+		element = element[:n]
+		if bytes.HasPrefix(element, []byte("<user ")) {
+			name, password := attribute(element, "username"), attribute(element, "password")
+			if password == "tomcat" || password == "s3cret" || slices.Contains(defaultPasswords(name), password) {
+				s.FoundAs(shipped, int64(off))
+			}
+		}
+		off += n + len(end)
+	}
+}
+
+// attribute is the value of an attribute of an element; empty: it has none.
+func attribute(element []byte, name string) string {
+	_, rest, _ := strings.Cut(string(element), " "+name+"=")
+	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
+		return ""
+	}
+	value, _, _ := strings.Cut(rest[1:], rest[:1])
+	return value
+}
+
+// shippedPassword: Grafana's administrator and RabbitMQ's user are guarded by a
+// word that their documentation has, where nothing else is set.
+func shippedPassword(name, value, line string) string {
+	switch name {
+	case "admin_password", "default_pass":
+		if value != "" && slices.Contains(defaultPasswords("admin"), value) {
+			return shipped
+		}
+	case "admin", "user": // Jetty's: name: password, roles
+		password, _, roles := strings.Cut(value, ",")
+		if roles && slices.Contains(defaultPasswords(name), strings.TrimSpace(password)) {
+			return shipped
+		}
+	}
+	return ""
 }
 
 // isUser says whether a name is one of a user (useradd(8), "Caveats"); lines that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"time"
 
 	"github.com/phigate/phigate/policy"
@@ -11,26 +12,35 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
+// RuleCertificates is what an image without any bundle is reported under, too, by
+// whoever sees the whole image.
+const RuleCertificates = "stale-ca-bundle"
+
+// Bundles are where distributions keep the certificate authorities that programs
+// trust (crypto/x509, root_linux.go).
+func Bundles() []string {
+	return []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/pki/tls/cacert.pem",
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem"}
+}
+
 // Certificates judges the bundle of certificate authorities that programs trust.
-// It is a violation from the day on which the last of them expires; that an image
-// has no bundle at all is not seen.
+// It is a violation from the day on which the last of them expires. How old the
+// file is does not count: images set all times to one.
 func Certificates() detect.Detector {
 	info := policy.Info{
-		ID:       "stale-ca-bundle",
+		ID:       RuleCertificates,
 		Aliases:  []string{"SEC-017"},
-		Title:    "Certificate authorities that have all expired",
+		Title:    "Certificate authorities that have all expired, or are not there",
 		Cites:    []hipaa.Citation{hipaa.Authentication},
 		Severity: policy.Medium,
 		Default:  policy.Audit,
 		Visible:  true,
-		Rationale: "Who is at the other end must be verified (164.312(d)). With a bundle whose certificates have expired programs cannot, and " +
+		Rationale: "Who is at the other end must be verified (164.312(d)). With a bundle whose certificates have expired, or without one, programs cannot, and " +
 			"people then switch verification off.",
-		Fix: "Update ca-certificates in the image.",
+		Fix: "Install or update ca-certificates in the image.",
 	}
 	return detect.Detector{Info: info, Open: func(m detect.Meta, s *detect.Sink) detect.Reader {
-		switch m.Path {
-		case "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/pki/tls/certs/ca-bundle.crt",
-			"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem":
+		if slices.Contains(Bundles(), m.Path) {
 			b := &bundle{sink: s}
 			b.lines = detect.NewLines(maxPEMLine, b.line)
 			return b

@@ -36,18 +36,38 @@ func check(t *testing.T, d detect.Detector, cases map[string]kase) {
 	}
 }
 
+// Hashes as openssl passwd makes them, of "password", "changeme" and "clerk".
+const (
+	shipped        = "Account with a default password"
+	sha512Password = "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1"
+	sha256ChangeMe = "$5$abcdefgh$3fM6mFuAV9ELpU9jDao9SkF9MDf3pWLUQ27Lxh/D9a6"
+	sha512Clerk    = "$6$0123456789abcdef$.AmEW.4qPFnC3Iy739VarpiLKR.PpHeGyUZ8aYfTGGk5tu0z8Bnf8cv95f2.6b1jQ3z.iUncGbV2oqZv7z7fN0"
+)
+
 func TestAccounts(t *testing.T) {
 	const none, second = "Account without a password", "Second account with root's number"
 	check(t, settings.Accounts(), map[string]kase{
-		"locked":      {"/etc/shadow", "root:*:19000:0:99999:7:::\napp:!:19000::::::\n", ""},
-		"hashed":      {"/etc/shadow", "root:$6$abc$def:19000:0:99999:7:::\n", ""},
-		"empty":       {"/etc/shadow", "root::19000:0:99999:7:::\n", none},
-		"not_shadow":  {"/srv/shadow", "root::19000:0:99999:7:::\n", ""},
-		"ordinary":    {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:0::/:/sbin/nologin\n", ""},
-		"open":        {"/etc/passwd", "guest::1000:1000::/:/bin/sh\n", none},
-		"second_root": {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nadmin:x:0:0::/:/bin/sh\n", second},
-		"nis":         {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n+::0:0:::\n", ""},
-		"no_fields":   {"/etc/passwd", "::::::::\nx\n", ""},
+		"locked":       {"/etc/shadow", "root:*:19000:0:99999:7:::\napp:!:19000::::::\n", ""},
+		"hashed":       {"/etc/shadow", "root:$6$abc$def:19000:0:99999:7:::\n", ""},
+		"empty":        {"/etc/shadow", "root::19000:0:99999:7:::\n", none},
+		"not_shadow":   {"/srv/shadow", "root::19000:0:99999:7:::\n", ""},
+		"ordinary":     {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:0::/:/sbin/nologin\n", ""},
+		"open":         {"/etc/passwd", "guest::1000:1000::/:/bin/sh\n", none},
+		"second_root":  {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nadmin:x:0:0::/:/bin/sh\n", second},
+		"nis":          {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n+::0:0:::\n", ""},
+		"no_fields":    {"/etc/passwd", "::::::::\nx\n", ""},
+		"default_512":  {"/etc/shadow", "root:" + sha512Password + ":19000::::::\n", shipped},
+		"default_256":  {"/etc/shadow", "root:" + sha256ChangeMe + ":19000::::::\n", shipped},
+		"own_name":     {"/etc/shadow", "clerk:" + sha512Clerk + ":19000::::::\n", shipped},
+		"another_name": {"/etc/shadow", "root:" + sha512Clerk + ":19000::::::\n", ""},
+		"slow":         {"/etc/shadow", "root:$6$rounds=999999999$abc$def:19000::::::\n", ""},
+		"tomcat":       {"/opt/tomcat/conf/tomcat-users.xml", `<tomcat-users><user username="admin" password="admin" roles="manager-gui"/></tomcat-users>`, shipped},
+		"tomcat_own":   {"/opt/tomcat/conf/tomcat-users.xml", `<user username="admin" password="q8Zr2LwXv9Tb" roles="a"/>`, ""},
+		"tomcat_shown": {"/opt/tomcat/conf/tomcat-users.xml", "<!--\n<user username=\"admin\" password=\"admin\" roles=\"a\"/>\n-->", ""},
+		"grafana":      {"/etc/grafana/grafana.ini", "[security]\nadmin_password = admin\n", shipped},
+		"grafana_not":  {"/etc/grafana/grafana.ini", "[security]\n;admin_password = admin\nadmin_password = $__file{/run/x}\n", ""},
+		"rabbitmq":     {"/etc/rabbitmq/rabbitmq.conf", "default_user = guest\ndefault_pass = guest\n", shipped},
+		"activemq":     {"/opt/activemq/conf/jetty-realm.properties", "admin: admin, admin\n", shipped},
 	})
 	sample := "root:x:0:0:root:/root:/bin/sh\nSecretAdministrator:x:0:0::/:/bin/sh\n"
 	detecttest.Accept(t, settings.Accounts(), []byte(sample), "/etc/passwd", detecttest.Secrets("SecretAdministrator"))
