@@ -49,6 +49,14 @@ func Coverage(w io.Writer, infos []policy.Info) error {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Paragraph(), c.Kind(), c.Title(), strings.Join(served, ", "))
 		}
 	}
+	b.WriteString("\n## What the citations were checked against\n\nParagraph, its name and whether it is a standard, required or addressable, in copies of the rule's text:\n\n" +
+		"| sections | copy | as of |\n| --- | --- | --- |\n")
+	for _, s := range hipaa.Sources() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", strings.Join(s.Sections, ", "), s.Copy, s.AsOf)
+	}
+	for _, c := range hipaa.Unread() {
+		fmt.Fprintf(&b, "| %s | none was found: it rests on what others say of it | |\n", c.Paragraph())
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -3,9 +3,11 @@
 // that does not exist. A rule supports a safeguard; it never makes anyone
 // compliant.
 //
-// Paragraphs, kinds and titles follow the eCFR text of 45 CFR part 164,
-// subparts C, D and E. Required and addressable are properties of the
-// implementation specifications of subpart C alone (164.306(d)(1)).
+// Paragraphs, kinds and titles follow the text of 45 CFR part 164, subparts C, D
+// and E, in the copies that [Sources] names. Required and addressable are properties
+// of the implementation specifications of subpart C alone (164.306(d)(1)). Of
+// 164.308(b)(1) the text no longer says that it is a standard; appendix A to
+// subpart C lists it as one.
 package hipaa
 
 import "strings"

@@ -105,3 +105,29 @@ func TestSecurityRule(t *testing.T) {
 		}
 	}
 }
+
+// TestSources: each citation was checked against a copy of the rule, or is said
+// not to have been.
+func TestSources(t *testing.T) {
+	unread := map[Citation]bool{}
+	for _, c := range Unread() {
+		unread[c] = true
+	}
+	for _, c := range append(All(), SecurityRule()...) {
+		s, ok := SourceOf(c)
+		if ok == unread[c] {
+			t.Errorf("%s: read in a copy is %t, said not to be read is %t", c, ok, unread[c])
+		}
+		if ok && (s.Copy == "" || s.AsOf == "") {
+			t.Errorf("%s: its copy has no name or no day", c)
+		}
+	}
+	for _, c := range []Citation{{paragraph: "164.3080(a)"}, {paragraph: "164.404(b)"}, {paragraph: "164.502(c)"}} {
+		if _, ok := SourceOf(c); ok {
+			t.Errorf("%s was read, though no copy has it", c)
+		}
+	}
+	if s, _ := SourceOf(Citation{paragraph: "164.308(b)(3)"}); s.AsOf != "not said" {
+		t.Error("the narrower source does not win")
+	}
+}
