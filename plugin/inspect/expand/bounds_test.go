@@ -258,4 +258,40 @@ func TestTimeEndsAReading(t *testing.T) {
 	}
 }
 
+// waiting is a visitor that does nothing for a while before it reads.
+type waiting struct {
+	pause time.Duration
+	skips []string
+}
+
+func (w *waiting) File(_ string, _ int64, r io.Reader) error {
+	time.Sleep(w.pause)
+	_, _ = io.Copy(io.Discard, r)
+	return nil
+}
+
+func (*waiting) Table(string, []string) Rows { return nil }
+func (*waiting) Held() *Held                 { return nil }
+func (w *waiting) Skip(path, reason string)  { w.skips = append(w.skips, path+": "+reason) }
+
+// TestWaitingIsNoWork: what an expansion waits for does not count as its time, up
+// to a bound.
+func TestWaitingIsNoWork(t *testing.T) {
+	content := gz(string(long(1 << 20)))
+	for name, c := range map[string]struct {
+		wall time.Duration
+		want int
+	}{"patient": {time.Minute, 0}, "beyond_the_wall": {100 * time.Millisecond, 1}} {
+		t.Run(name, func(t *testing.T) {
+			lim := Defaults()
+			lim.Time, lim.Wall = 200*time.Millisecond, c.wall
+			v := &waiting{pause: 400 * time.Millisecond}
+			err := Expand(t.Context(), Gzip, "/a.gz", bytes.NewReader(content), int64(len(content)), lim, v)
+			if err != nil || len(v.skips) != c.want {
+				t.Errorf("error %v, skipped %q, want %d", err, v.skips, c.want)
+			}
+		})
+	}
+}
+
 func (*peak) Held() *Held { return nil }

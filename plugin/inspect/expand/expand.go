@@ -85,14 +85,15 @@ type Limits struct {
 	Entries int64         // nested files and tables
 	Ratio   int64         // inflated bytes per compressed byte, counted after the first 1 MiB
 	Bytes   int64         // inflated bytes in all
-	Time    time.Duration // the visitor's time included
+	Time    time.Duration // processor time of the goroutine, the visitor's included
+	Wall    time.Duration // on the wall: for what waits and does not work, such as a file of a server that is slow
 	Memory  int64         // of one parser
 	Spool   string        // folder for unlinked temporary files; empty: what needs one is skipped
 }
 
 // Defaults are the limits of PHI.md. They have no Spool.
 func Defaults() Limits {
-	return Limits{Depth: 4, Entries: 1_000_000, Ratio: 200, Bytes: 16 << 30, Time: 2 * time.Minute, Memory: 48 << 20}
+	return Limits{Depth: 4, Entries: 1_000_000, Ratio: 200, Bytes: 16 << 30, Time: 2 * time.Minute, Wall: time.Hour, Memory: 48 << 20}
 }
 
 // Visitor takes what is inside, in order. Its methods are called from one
@@ -136,6 +137,7 @@ func New(lim Limits) *Expander { return &Expander{lim: lim, formats: known} }
 // src itself, which could not be read.
 func (e *Expander) Expand(ctx context.Context, kind Kind, path string, src io.ReaderAt, size int64, v Visitor) error {
 	x := e.begin(ctx, path, size, v)
+	defer x.work.end()
 	at := &source{x: x, at: src, size: size}
 	_ = x.open(kind, path, input{Reader: io.NewSectionReader(at, 0, size), At: at, Size: size})
 	return x.end()
@@ -146,6 +148,7 @@ func (e *Expander) Expand(ctx context.Context, kind Kind, path string, src io.Re
 // under its own path, since r can be read only once.
 func (e *Expander) Stream(ctx context.Context, kind Kind, path string, r io.Reader, size int64, v Visitor) error {
 	x := e.begin(ctx, path, size, v)
+	defer x.work.end()
 	_ = x.openStream(kind, path, &source{x: x, stream: r, size: size}, size)
 	return x.end()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 const (
@@ -22,11 +21,11 @@ var errBound = errors.New("beyond a bound")
 // or the container, so they return it.
 type expansion struct {
 	*Expander
-	ctx      context.Context
-	visitor  Visitor
-	top      string // path of the file
-	size     int64  // of the file, -1 when not known
-	deadline time.Time
+	ctx     context.Context
+	visitor Visitor
+	top     string // path of the file
+	size    int64  // of the file, -1 when not known
+	work    worktime
 
 	depth    int   // containers that are open
 	read     int64 // bytes of the file
@@ -47,7 +46,7 @@ type place struct{ path, reason string }
 
 func (e *Expander) begin(ctx context.Context, path string, size int64, v Visitor) *expansion {
 	e.tools.windows, e.tools.large = 0, nil
-	return &expansion{Expander: e, ctx: ctx, visitor: v, top: path, size: size, deadline: time.Now().Add(e.lim.Time)}
+	return &expansion{Expander: e, ctx: ctx, visitor: v, top: path, size: size, work: beginWork()}
 }
 
 // end is what Expand returns: why the expansion has ended early, but for bounds, which are told.
@@ -77,7 +76,7 @@ func (x *expansion) check() error {
 	}
 	if err := x.ctx.Err(); err != nil {
 		x.ended = err
-	} else if time.Now().After(x.deadline) {
+	} else if x.work.beyond(x.lim.Time, x.lim.Wall) {
 		x.halt(x.top, fmt.Sprintf("not done within %v", x.lim.Time))
 	}
 	return x.ended

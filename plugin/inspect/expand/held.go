@@ -105,6 +105,7 @@ func (h *Held) Close() {
 // parts that the visitor has of it, each like a file in a container.
 func (e *Expander) Held(ctx context.Context, path string, size int64, v Visitor) error {
 	x := e.begin(ctx, path, size, v)
+	defer x.work.end()
 	_ = x.held(path)
 	return x.end()
 }
