@@ -47,6 +47,7 @@ type bench struct {
 	gate    *gate.Gate
 	wrapper *gate.Wrapper
 	disk    *Volume
+	docker  *node.Docker // where it was started
 
 	clean, people   string // images, known to CRI and to ctr
 	plain, shielded string // pods, without and with the wrapper
@@ -78,11 +79,39 @@ func newBench(t *testing.T, within time.Duration) *bench {
 	b.must(wrapper.Configure(b.gate, ""))
 	b.must(b.gate.Start())
 	b.must(b.gate.Ready(ctx))
-	b.clean = b.image("clean")
-	b.people = b.image("people", images.Files{"/srv/people.csv": images.Text(gate.Patients(12))})
+	for name, changes := range contents() {
+		b.image(name, changes...)
+	}
+	b.clean, b.people = gate.Image("clean"), gate.Image("people")
 	b.plain = b.pod("")
 	b.shielded = b.pod(node.SecondHandler)
 	return b
+}
+
+// startDocker starts a dockerd on the node's containerd whose default runtime is the
+// wrapper, and gives it the images, which the wrapper has scanned by then.
+func (b *bench) startDocker() {
+	b.Helper()
+	var err error
+	b.docker, err = b.node.Docker(b.ctx, "--add-runtime", "phigate="+b.wrapper.Runc(), "--default-runtime", "phigate")
+	b.must(err)
+	for name, changes := range contents() {
+		img, err := gate.Make(changes...)
+		b.must(err)
+		b.must(b.docker.Load(b.ctx, gate.Image(name), img))
+	}
+	good, bad := b.ask(call{door: doorDocker}), b.ask(call{door: doorDocker, violating: true})
+	if !good.ran || bad.ran {
+		b.Fatalf("before any fault: compliant ran %v, violating ran %v: %v", good.ran, bad.ran, good.err)
+	}
+}
+
+// contents are the images that CRI, ctr and Docker know, by name.
+func contents() map[string][]images.Change {
+	return map[string][]images.Change{
+		"clean":  nil,
+		"people": {images.Files{"/srv/people.csv": images.Text(gate.Patients(12))}},
+	}
 }
 
 func (b *bench) close() {
@@ -94,6 +123,9 @@ func (b *bench) close() {
 		}
 	}
 	var errs []error
+	if b.docker != nil {
+		errs = append(errs, b.docker.Stop())
+	}
 	if b.gate != nil && b.gate.Process() != nil {
 		errs = append(errs, b.gate.Stop())
 	}
@@ -120,14 +152,13 @@ func (b *bench) in(t *testing.T) *bench {
 }
 
 // image makes an image that CRI and ctr know, and waits until it has been scanned.
-func (b *bench) image(name string, changes ...images.Change) string {
+func (b *bench) image(name string, changes ...images.Change) {
 	b.Helper()
 	img, err := gate.Make(changes...)
 	b.must(err)
 	b.must(b.node.Import(b.ctx, gate.Image(name), img))
 	b.must(b.node.ImportIn(b.ctx, "default", gate.Image(name), img))
 	b.must(b.gate.Ready(b.ctx))
-	return gate.Image(name)
 }
 
 func (b *bench) pod(handler string) string {

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/phigate/phigate/policy"
@@ -19,13 +21,14 @@ const (
 	doorStart                      // CRI, NRI alone: created before, started under the fault
 	doorCreateShielded             // the same two with phigate-runc as the pod's runc
 	doorStartShielded
-	doorCtr  // ctr, which NRI never hears of, with phigate-runc
-	doorHook // runc alone, with phigate-hook
+	doorCtr    // ctr, which NRI never hears of, with phigate-runc
+	doorDocker // Docker with phigate-runc as its default runtime; nor of this
+	doorHook   // runc alone, with phigate-hook
 	doors
 )
 
 func (d door) String() string {
-	return [doors]string{"create", "start", "create_with_wrapper", "start_with_wrapper", "ctr_with_wrapper", "hook"}[d]
+	return [doors]string{"create", "start", "create_with_wrapper", "start_with_wrapper", "ctr_with_wrapper", "docker_with_wrapper", "hook"}[d]
 }
 
 // byNRI says whether nothing but NRI stands in the way.
@@ -113,6 +116,8 @@ func (b *bench) ask(c call) result {
 		id := "ctr-" + strings.ToLower(rand.Text()[:8])
 		out, err := b.node.Run(b.ctx, node.RunOptions{ID: id, Image: image, Binary: b.wrapper.Runc(), Command: []string{"/bin/echo", "ran:" + id}})
 		return ended(id, out, err)
+	case doorDocker:
+		return b.dockerRun(image)
 	default:
 		return b.hook(c.violating)
 	}
@@ -124,6 +129,19 @@ func (b *bench) create(pod, image string) result {
 		err = b.node.StartContainer(b.ctx, id)
 	}
 	return result{id, err == nil, err}
+}
+
+// dockerRun goes by the ID that Docker gives the container, by which the log has it.
+func (b *bench) dockerRun(image string) result {
+	b.Helper()
+	name := "docker-" + strings.ToLower(rand.Text()[:8])
+	file := filepath.Join(b.TempDir(), "id")
+	out, err := b.docker.Do(b.ctx, nil, "run", "--rm", "--network", "none", "--cidfile", file, image, "/bin/echo", "ran:"+name)
+	r := ended(name, out, err)
+	if id, err := os.ReadFile(file); err == nil {
+		r.id = string(id)
+	}
+	return r
 }
 
 func (b *bench) hook(violating bool) result {

@@ -30,6 +30,7 @@ type fault struct {
 // must not run and for one that may, and compares with deploy/FAULTS.md.
 func TestFaults(t *testing.T) {
 	b := newBench(t, 25*time.Minute)
+	b.startDocker()
 	got := table{Version: node.Version()}
 	for _, f := range all() {
 		t.Run(f.slug(), func(t *testing.T) {
@@ -136,7 +137,7 @@ func (b *bench) recovered(calls []call, results []result) {
 		}
 		b.remove(c, results[i])
 	}
-	for _, c := range []call{{door: doorCreate}, {door: doorCtr}, {door: doorHook}} {
+	for _, c := range []call{{door: doorCreate}, {door: doorCtr}, {door: doorDocker}, {door: doorHook}} {
 		good, bad := b.ask(c), b.ask(call{door: c.door, violating: true})
 		if !good.ran || bad.ran {
 			b.Errorf("%s, when the fault is over: compliant ran %v, violating ran %v: %v", c.door, good.ran, bad.ran, good.err)

@@ -55,9 +55,10 @@ func (t table) heading() string { return "## containerd " + t.Version + "\n" }
 
 func (t table) String() string {
 	var b strings.Builder
-	b.WriteString(t.heading() + "\n| fault | CRI create | CRI start | CRI, wrapper | `ctr`, wrapper | hook |\n| --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString(t.heading() + "\n| fault | CRI create | CRI start | CRI, wrapper | `ctr`, wrapper | Docker, wrapper | hook |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range t.Rows {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", r.Fault, r.Cells[doorCreate], r.Cells[doorStart], r.shielded(), r.Cells[doorCtr], r.Cells[doorHook])
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n",
+			r.Fault, r.Cells[doorCreate], r.Cells[doorStart], r.shielded(), r.Cells[doorCtr], r.Cells[doorDocker], r.Cells[doorHook])
 	}
 	return b.String()
 }
@@ -106,7 +107,7 @@ func (t table) section(text string) (before, section, after string) {
 // Each version's table is found between the others, and replacing it leaves them.
 func TestTableSections(t *testing.T) {
 	one := func(version string, c cell) table {
-		return table{Version: version, Rows: []row{{Fault: "absent", Cells: [doors]cell{c, c, c, c, c, c}}}}
+		return table{Version: version, Rows: []row{{Fault: "absent", Cells: [doors]cell{c, c, c, c, c, c, c}}}}
 	}
 	open, refused := cell{true, true}, cell{}
 	a, b, c := one("1.0.1", open), one("1.0.10", refused), one("2.0.0", cell{Compliant: true})

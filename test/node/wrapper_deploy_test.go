@@ -11,6 +11,9 @@ import (
 
 // The drop-in puts the wrapper into CRI's handler and keeps the handler's other options.
 func TestWrapperDropIn(t *testing.T) {
+	if !AtLeast(2, 0) {
+		t.Skip("the drop-in is of version 3, which containerd 1.7 cannot read: install prints what to add there")
+	}
 	root, binaries := paths(t)
 	file := filepath.Join(t.TempDir(), "config.toml")
 	text := "version = 3\nimports = ['" + filepath.Join(root, "deploy/containerd/20-phigate-runc.toml") + "']\n" +
