@@ -67,7 +67,7 @@ func (n needles) in(output []byte) int {
 // The values: 2,000 in the names of files, 6,000 in their bytes, 1,000 in the
 // environment, 1,000 in labels.
 func ssn(i int) string    { return fmt.Sprintf("%03d-%02d-%04d", 200+i/9000%500, 10+i%89, 1000+i%9000) }
-func record(i int) string { return fmt.Sprintf("%08d", 48000000+i*7) }
+func record(i int) string { return fmt.Sprintf("%012d", 480000000000+i*70001) } // longer than digits in a digest chance to be
 func mail(i int) string   { return fmt.Sprintf("pat.%06d@clinic-mail.org", i) }
 
 // leakTree makes the folder and the spec, and returns what is planted in them.
