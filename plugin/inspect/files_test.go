@@ -246,6 +246,43 @@ func TestCrashingDetectors(t *testing.T) {
 	}
 }
 
+// Reading that crashes leaves its file undecided, ends no scan, and the next file is read.
+func TestCrashingReading(t *testing.T) {
+	d := t.TempDir()
+	for _, name := range []string{"a", "b", "c"} {
+		write(t, filepath.Join(d, name), "MARK")
+	}
+	facts := scanTree(t, store(t), "k", crashingTree{rootfs.Layer(d), "/b"}, marker("mark", nil))
+	if diff := cmp.Diff([]string{"/a", "/c"}, paths(facts.Findings)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if len(facts.Skipped) != 1 || facts.Skipped[0].Where != "/b" || facts.Skipped[0].Kind != policy.Undecided {
+		t.Errorf("%d skipped, want /b alone, undecided", len(facts.Skipped))
+	}
+}
+
+// crashingTree has one file that panics when it is read.
+type crashingTree struct {
+	rootfs.Tree
+	path string
+}
+
+func (c crashingTree) Walk(ctx context.Context, visit func(rootfs.Entry) error, unreadable func(string, error)) error {
+	return c.Tree.Walk(ctx, func(e rootfs.Entry) error {
+		if open := e.Open; e.Path == c.path {
+			e.Open = func() (rootfs.File, error) {
+				f, err := open()
+				return crashingFile{f}, err
+			}
+		}
+		return visit(e)
+	}, unreadable)
+}
+
+type crashingFile struct{ rootfs.File }
+
+func (crashingFile) ReadAt([]byte, int64) (int, error) { panic("MARK in the text of a panic") }
+
 type crashing struct{ inWindow bool }
 
 func (c crashing) Window(detect.Window) {

@@ -26,14 +26,20 @@ type reader struct {
 }
 
 func newReader(s *scan, tell func()) *reader {
-	r := &reader{scan: s, tell: tell, file: s.Detectors.NewScan(s.Keyed)}
-	if s.Expand.Depth > 0 {
-		r.leaf, r.rows = s.Detectors.NewScan(s.Keyed), s.Detectors.NewScan(s.Keyed)
-		r.open = expand.New(s.Expand)
+	r := &reader{scan: s, tell: tell}
+	r.renew()
+	return r
+}
+
+// renew makes what a file's reading leaves its state in.
+func (r *reader) renew() {
+	r.file = r.Detectors.NewScan(r.Keyed)
+	if r.Expand.Depth > 0 {
+		r.leaf, r.rows = r.Detectors.NewScan(r.Keyed), r.Detectors.NewScan(r.Keyed)
+		r.open = expand.New(r.Expand)
 		r.leaf.Encoded = r.encoded
 	}
 	r.file.Encoded = r.encoded
-	return r
 }
 
 // encoded takes what a file holds in an encoding, until the file's end.
@@ -54,8 +60,15 @@ var (
 )
 
 // run reads a file and closes it.
-func (r *reader) run(j *job) found {
+func (r *reader) run(j *job) (out found) {
 	defer j.file.Close()
+	defer func() {
+		if recover() != nil { // its text could hold what was read
+			(*visitor)(r).Held().Close()
+			r.renew()
+			out = found{skips: []policy.Skipped{{Rule: "files", Reason: "reading it crashed", Kind: policy.Undecided}}}
+		}
+	}()
 	r.job, r.found = j, found{}
 	r.file.Open(j.path, j.size)
 	if err := r.content(); err != nil {
