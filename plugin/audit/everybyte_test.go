@@ -29,7 +29,7 @@ func (c change) String() string {
 	return fmt.Sprintf("byte %d xor %#x, made anew: %q, against the %s", c.at, c.xor, c.mend, c.known)
 }
 
-// kinds of changes that are tried for each byte and each value.
+// kinds are the changes that are tried for each byte and each value.
 var kinds = []change{
 	{mend: "", known: "checkpoint"},
 	{mend: "checksum", known: "checkpoint"},
@@ -188,8 +188,8 @@ func (s storedHashes) ReadHashes(indexes []int64) (out []tlog.Hash, err error) {
 // isNone says that a change is undone by what is made anew, or that it cuts the
 // log off, which K0 alone does not show.
 func (x *examiner) isNone(c change) bool {
-	if c.at < blockSize {
-		return c.mend != "" && c.at < crcDigits
+	if c.at < blockSize { // which has no mac, and is judged the same whatever is known
+		return c.mend == "stolen key" || c.known == "first key" || c.mend != "" && c.at < crcDigits
 	}
 	in := c.at - x.starts[x.over(c.at)]
 	return c.mend == "checksum" && in >= 4 && in < frameHead || c.known == "first key" && in < 4
@@ -212,8 +212,10 @@ func (x *examiner) found(c change) (found, alone bool) {
 		line[c.at] ^= c.xor
 		_, err := readHeader(bytes.NewReader(mend(line, c)), segmentName(1))
 		found = err != nil
-	} else if k := x.over(c.at); c.at-x.starts[k] >= 4 { // a length moves all that follows
+	} else if k := x.over(c.at); c.at-x.starts[k] >= 4 {
 		found = x.foundIn(c, k, x.made(c, k))
+	} else {
+		found = x.endsAt(c, k)
 	}
 	if found {
 		return true, true
@@ -239,6 +241,21 @@ func (x *examiner) foundIn(c change, k int, fr frame) bool {
 		return true
 	}
 	return options.Checkpoints != nil && tlog.CheckRecord(x.paths[k], int64(x.kept.Size), x.kept.Root, int64(k), one.leaves[0]) != nil
+}
+
+// endsAt says whether the log ends at a frame whose length was changed, which is
+// before the last record that the checkpoint covers.
+func (x *examiner) endsAt(c change, k int) bool {
+	rest := bytes.Clone(x.data[x.starts[k]:])
+	rest[c.at-x.starts[k]] ^= c.xor
+	size := frameSize(rest)
+	if size == 0 || size > len(rest) {
+		return true
+	}
+	x.remake(frame(rest[:size]), c)
+	one := &chunk{data: rest[:size], at: x.before[k], done: make(chan struct{})}
+	one.check("log")
+	return one.bad != nil
 }
 
 // verify says whether Verify finds a change in the whole log.
