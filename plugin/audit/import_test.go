@@ -100,10 +100,10 @@ func TestImportRefuses(t *testing.T) {
 		"a_pipe":   func(path string) error { return unix.Mkfifo(path, 0o600) },
 		"a_folder": func(path string) error { return os.Mkdir(path, 0o700) },
 	}
-	for name, make := range tests {
+	for name, put := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "decisions")
-			if err := make(dir + ".log"); err != nil {
+			if err := put(dir + ".log"); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "the log of an earlier version") {

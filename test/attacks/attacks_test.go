@@ -67,11 +67,11 @@ func run(t *testing.T, g group, columns []column) table {
 
 func (a attack) on(t *testing.T, c column) string {
 	t.Helper()
-	make := a.whole
-	if make == nil {
-		make = func(c column) (string, error) { return c.edited(a.means, a.steps()) }
+	attacked := a.whole
+	if attacked == nil {
+		attacked = func(c column) (string, error) { return c.edited(a.means, a.steps()) }
 	}
-	dir, err := make(c)
+	dir, err := attacked(c)
 	if err != nil {
 		t.Fatalf("%s: %s: %v", c.title(), a.name, err)
 	}

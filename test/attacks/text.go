@@ -19,13 +19,13 @@ type lines struct {
 	t       testing.TB
 	name    string
 	records [][]byte
-	make    func(payloads [][]byte) [][]byte
+	write   func(payloads [][]byte) [][]byte
 	check   func(lines [][]byte) []answer
 }
 
 func (l *lines) title() string { return l.name }
 
-func (l *lines) write(all [][]byte) (string, error) {
+func (l *lines) save(all [][]byte) (string, error) {
 	dir := l.t.TempDir()
 	return dir, os.WriteFile(filepath.Join(dir, "log"), bytes.Join(all, nil), 0o600)
 }
@@ -33,26 +33,26 @@ func (l *lines) write(all [][]byte) (string, error) {
 // edited moves the lines about, or writes all of them anew. There is no key to steal.
 func (l *lines) edited(m means, steps []step) (string, error) {
 	if m >= noKey {
-		return l.write(l.make(payloads(l.records, steps)))
+		return l.save(l.write(payloads(l.records, steps)))
 	}
-	old := l.make(l.records)
+	old := l.write(l.records)
 	var out [][]byte
 	for _, s := range steps {
 		line := old[s.of]
 		if s.change != nil {
 			line = bytes.Replace(line, l.records[s.of], s.change(l.records[s.of]), 1)
 			if m == itsSum {
-				line = l.make(append(slices.Clone(l.records[:s.of]), s.change(l.records[s.of])))[s.of]
+				line = l.write(append(slices.Clone(l.records[:s.of]), s.change(l.records[s.of])))[s.of]
 			}
 		}
 		out = append(out, line)
 	}
-	return l.write(out)
+	return l.save(out)
 }
 
-func (l *lines) copied(n int) (string, error) { return l.write(l.make(l.records[:n])) }
+func (l *lines) copied(n int) (string, error) { return l.save(l.write(l.records[:n])) }
 
-func (l *lines) forked() (string, error) { return l.write(l.make(payloads(l.records, fork()))) }
+func (l *lines) forked() (string, error) { return l.save(l.write(payloads(l.records, fork()))) }
 
 // fork is the first copy with other records behind it, more than there were.
 func fork() []step {
@@ -63,10 +63,10 @@ func fork() []step {
 	return steps
 }
 
-func (l *lines) pruned() (string, error) { return l.write(l.make(l.records)[early:]) }
+func (l *lines) pruned() (string, error) { return l.save(l.write(l.records)[early:]) }
 
 func (l *lines) anew() (string, error) {
-	return l.write(l.make(payloads(l.records, fork()[early:])))
+	return l.save(l.write(payloads(l.records, fork()[early:])))
 }
 
 func (l *lines) verify(folder string) ([]answer, error) {
@@ -80,7 +80,7 @@ func (l *lines) verify(folder string) ([]answer, error) {
 // auditd is a file in the form of auditd's log: a type, the time and the event's
 // serial number. Nothing in it is computed over anything.
 func auditd(t testing.TB, records [][]byte) *lines {
-	return &lines{t: t, name: "auditd-style file", records: records, make: auditLines, check: checkAudit}
+	return &lines{t: t, name: "auditd-style file", records: records, write: auditLines, check: checkAudit}
 }
 
 func auditLines(all [][]byte) [][]byte {
@@ -124,7 +124,7 @@ func found(with string, seq uint64) []answer {
 // record. Somebody off the node has noted the hash of one line.
 func chain(t testing.TB, records [][]byte) *lines {
 	head := chainLines(records)[at(kept)][:2*sha256.Size]
-	return &lines{t: t, name: "plain SHA-256 chain", records: records, make: chainLines, check: func(all [][]byte) []answer {
+	return &lines{t: t, name: "plain SHA-256 chain", records: records, write: chainLines, check: func(all [][]byte) []answer {
 		return checkChain(all, head)
 	}}
 }
