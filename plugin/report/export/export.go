@@ -10,8 +10,9 @@
 //	ocsf  Open Cybersecurity Schema Framework 1.8.0: compliance finding (2003),
 //	      data security finding (2006), base event (0)
 //	fhir  AuditEvent of HL7 FHIR R4 (4.0.1), in the shape of IHE BALP 1.1.4
-//	cef   ArcSight Common Event Format, CEF:0, by the implementation guide's
-//	      version 25 (2017); keys' lengths by its extension dictionary
+//	cef   ArcSight Common Event Format, CEF:0. Its implementation guide was not
+//	      to be had: keys, their lengths and the escaping are those that are
+//	      commonly given for its version 25 (2017)
 //
 // All but cef are JSON, one object a line. A record becomes one line, but in
 // OCSF one for each rule that was found.
