@@ -177,6 +177,7 @@ func (l *Log) finish(batch []*entry, err error) {
 		l.answer(e, nil)
 	}
 	l.epoch, l.key = l.epoch+1, l.key.next()
+	l.full = false
 	close(l.grown)
 	l.grown = make(chan struct{})
 	for _, e := range batch {

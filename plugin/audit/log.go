@@ -68,6 +68,7 @@ type Log struct {
 	cut   bool   // what followed the durable end is off the file
 
 	rotateSoon atomic.Bool // the next batch begins a segment
+	reserving  sync.Mutex  // held while the reserve is taken
 
 	// Written by the committer alone, and read by others with mu held.
 	file    file
@@ -85,6 +86,7 @@ type Log struct {
 	err         error     // final: nothing is written any more
 	closed      bool
 	reserved    bool          // the reserve is there
+	full        bool          // the disk was full, and nothing has been written since
 	older       int64         // bytes of the segments before the last
 	enrolled    bool          // the first key is not on the node
 	signed      Checkpoint    // the newest

@@ -14,12 +14,15 @@ const (
 )
 
 // keepReserve takes the reserve from the disk where it is not there, if there is
-// room. It is called when nothing hangs on it.
+// room. It is called when nothing hangs on it, and does nothing while the record
+// that the reserve was given up for is not written.
 func (l *Log) keepReserve() {
+	l.reserving.Lock()
+	defer l.reserving.Unlock()
 	l.mu.Lock()
-	there := l.reserved
+	needless := l.reserved || l.full
 	l.mu.Unlock()
-	if there {
+	if needless {
 		return
 	}
 	f, err := l.disk.open(reserveName)
@@ -39,7 +42,7 @@ func (l *Log) keepReserve() {
 func (l *Log) releaseReserve() bool {
 	l.mu.Lock()
 	there := l.reserved
-	l.reserved = false
+	l.reserved, l.full = false, true
 	l.mu.Unlock()
 	if !there {
 		return false
