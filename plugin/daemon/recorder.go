@@ -163,14 +163,29 @@ func (r *recorder) Read(ctx context.Context, from uint64, fn func(*policy.Decisi
 	return r.open().Read(ctx, from, fn)
 }
 
-// Entries, Wait and Seq are journal.Source.
+// Entries, Wait and Seq are journal.Source; Wait is arrival.Log's, too.
 func (r *recorder) Entries(ctx context.Context, from uint64, fn func(report.Entry) error) error {
 	return r.open().Entries(ctx, from, func(e audit.Entry) error {
 		return fn(report.Entry{LogID: e.Log, Seq: e.Seq, Leaf: hex.EncodeToString(e.Leaf[:]), Decision: e.Decision})
 	})
 }
 
-func (r *recorder) Wait(ctx context.Context, after uint64) error { return r.open().Wait(ctx, after) }
+// followAfter is how long those who follow the log wait for what else comes. A
+// container's creation and start bring records a few milliseconds apart, and what
+// reads the first one takes processor time from the second one's answer.
+const followAfter = 200 * time.Millisecond
+
+func (r *recorder) Wait(ctx context.Context, after uint64) error {
+	if err := r.open().Wait(ctx, after); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(followAfter):
+		return nil
+	}
+}
 
 func (r *recorder) Seq() uint64 { return r.open().Seq() }
 
