@@ -38,13 +38,13 @@ func Entries(ctx context.Context, dir string, from uint64, fn func(Entry) error)
 }
 
 // index finds a record's place in the last segment without reading all before
-// it: the offset of every 256th.
+// it: the offset of every 16th.
 type index struct {
 	first   uint64
 	offsets []int64
 }
 
-const stride = 256
+const stride = 16
 
 func (x *index) add(seq uint64, offset int64) {
 	if x.offsets == nil {
