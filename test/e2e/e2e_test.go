@@ -6,7 +6,6 @@ package e2e
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,25 +19,10 @@ import (
 	"github.com/phigate/phigate/test/node"
 )
 
-// bin is where TestMain builds the binaries under test.
+// bin is where the programs under test are.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "phigate-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if err := gate.Build(context.Background(), dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	bin = dir
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(gate.Main(m, &bin)) }
 
 // patience is NRI's time limit in these tests, where containerd's own is 2 s: a
 // machine that others use too may take as long for one fdatasync, and a refusal

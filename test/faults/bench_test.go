@@ -14,25 +14,10 @@ import (
 	"github.com/phigate/phigate/test/node"
 )
 
-// bin is where TestMain builds the binaries under test.
+// bin is where the programs under test are.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "phigate-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if err := gate.Build(context.Background(), dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	bin = dir
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(gate.Main(m, &bin)) }
 
 // patience is NRI's time limit. phigated answers at 80 % of it, and the rest must be
 // enough on a machine that others use too.

@@ -56,6 +56,22 @@ func Build(ctx context.Context, dir string) error {
 	return nil
 }
 
+// Main is a TestMain: it builds the programs, says where in bin, and runs the tests.
+func Main(m interface{ Run() int }, bin *string) int {
+	dir, err := os.MkdirTemp("", "phigate-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	*bin = dir
+	return m.Run()
+}
+
 // New writes the configuration of a gate for the node and starts nothing. The
 // binaries are those that Build made in bin.
 func New(n *node.Node, bin string, o Options) (*Gate, error) {
