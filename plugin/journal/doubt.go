@@ -45,8 +45,13 @@ func (x *exporter) probeWhenDue(ctx context.Context) error {
 	if time.Now().Before(x.due) {
 		return nil
 	}
-	if err := x.owed(ctx); err != nil || len(x.waiting) == 0 {
+	if err := x.owed(ctx); err != nil {
 		return err
+	}
+	if len(x.waiting) == 0 { // the log has nothing of it any more, and with it the doubt ends
+		x.doubts, x.failures = nil, 0
+		x.say()
+		return nil
 	}
 	oldest := x.waiting[:1]
 	err := x.Source.Entries(ctx, oldest[0].seq, func(e report.Entry) error {

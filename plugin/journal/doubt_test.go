@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,6 +151,39 @@ func TestNoJournalctl(t *testing.T) {
 	d.await(t, "the doubt", inDoubt(3))
 	if got := j.Await(t, 3, "SYSLOG_IDENTIFIER=phigate"); len(got) < 3 {
 		t.Errorf("%d entries", len(got))
+	}
+}
+
+// pruned is a log whose records were taken off the node.
+type pruned struct {
+	source
+	gone atomic.Bool
+	read atomic.Int64 // how often it was read
+}
+
+func (p *pruned) Entries(ctx context.Context, from uint64, fn func(report.Entry) error) error {
+	p.read.Add(1)
+	if p.gone.Load() {
+		return nil
+	}
+	return p.source.Entries(ctx, from, fn)
+}
+
+// Where the log has nothing any more of what the journal may lack, the exporter
+// waits for the next record, and does not look all the time.
+func TestNothingLeftToMakeUpFor(t *testing.T) {
+	d := newDoubtful(t, journald.Start(t).Socket, []string{"journalctl-that-is-not-here"})
+	p := &pruned{source: source{d.log}}
+	d.Source = p
+	d.run(t)
+	d.record(t, 3)
+	d.await(t, "the doubt", inDoubt(3))
+	p.gone.Store(true)
+	d.await(t, "the end of the doubt", settled(3))
+	before := p.read.Load()
+	time.Sleep(4 * quick.longestDoubt)
+	if more := p.read.Load() - before; more > 8 {
+		t.Errorf("the log was read %d times while nothing came", more)
 	}
 }
 
