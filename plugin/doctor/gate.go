@@ -39,8 +39,11 @@ func runtimes(f *Facts) []Check {
 	default:
 		out = append(out, ok("phigated", "phigated %s answers", f.Status.Version))
 	}
-	if r := f.Status.Runtime; r.Connected {
+	switch r := f.Status.Runtime; {
+	case r.Connected:
 		return append(out, ok("registered", "in the way of %s, gate %s", r.Name, r.Gate))
+	case r.Name != "" && r.Error != "": // it has registered phigate, and got stuck
+		return append(out, problem("registered", "wait for the longest grace period of what is being stopped, then: systemctl restart containerd", "%s", r.Error))
 	}
 	return append(out, problem("registered", "switch NRI on (phigate install --restart); phigate status says more",
 		"containerd does not ask phigate: %s", cmp.Or(f.Status.Runtime.Error, "it is not connected")))

@@ -17,10 +17,20 @@ const (
 	// retryEvery is how soon a lost runtime is looked for again. With the
 	// registration itself it keeps the way back below 2 s.
 	retryEvery = 250 * time.Millisecond
-	// registerWithin bounds a registration. The runtime holds it back while
-	// creates are in flight, so it is generous.
+	// registerWithin bounds a registration.
 	registerWithin = 30 * time.Second
+	// synchronizeWithin is how long it is no trouble that the runtime has registered
+	// the plugin and does not ask it yet.
+	synchronizeWithin = 10 * time.Second
 )
+
+// errWaiting is what holds up a runtime that has registered the plugin. containerd
+// (1.7.35, 2.2.9, 2.4.2) takes a plugin in only once the CRI calls in flight have ended,
+// StopContainer with its grace period among them, and lets all others wait meanwhile.
+// A RemovePodSandbox of a pod that still has containers calls RemoveContainer, which waits
+// too, and then neither ever ends.
+var errWaiting = errors.New("the runtime has registered phigate and does not ask it: it waits for a call in flight, as long as the grace period of a container that is being stopped, " +
+	"and lets all others wait; where that does not end, it has locked itself up, and must be restarted")
 
 // Run keeps the door in the runtime's way until ctx ends: it connects, serves,
 // and connects again whenever the connection is lost or the runtime is not
@@ -73,13 +83,24 @@ func (d *Door) serve(ctx context.Context) error {
 	if err := d.register(ctx, st, conn); err != nil {
 		return err
 	}
-	d.Log.Info("in the runtime's way", "runtime", d.State().Runtime, "gate", d.State().Gate, "answerWithin", d.answerWithin(ctx))
 	defer conn.shut()
+	late := time.AfterFunc(synchronizeWithin, d.late)
+	defer late.Stop()
 	select {
 	case <-conn.closed:
 		return errors.New("the runtime closed the connection")
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// late says that the runtime does not ask, unless it does.
+func (d *Door) late() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.state.Connected {
+		d.state.Error = errWaiting.Error()
+		d.Log.Error("not in the runtime's way", "error", errWaiting)
 	}
 }
 

@@ -127,8 +127,10 @@ func (d *Door) Configure(_ context.Context, _, runtime, version string) (api.Eve
 func (d *Door) Synchronize(_ context.Context, pods []*api.PodSandbox, ctrs []*api.Container) ([]*api.ContainerUpdate, error) {
 	d.takeNote(pods, ctrs)
 	d.mu.Lock()
-	d.state.Connected, d.state.Since = true, time.Now().UTC()
+	d.state.Connected, d.state.Since, d.state.Error = true, time.Now().UTC(), ""
+	state := d.state
 	d.mu.Unlock()
+	d.Log.Info("in the runtime's way", "runtime", state.Runtime, "gate", state.Gate)
 	return nil, nil
 }
 
@@ -179,16 +181,16 @@ func (d *Door) answer(ctx context.Context, gate policy.Gate, pod *api.PodSandbox
 		}
 	}()
 	decision, err := d.judge(ctx, gate, pod, ctr, adjust)
-	if err != nil {
-		return err
+	if err == nil && decision.Verdict != policy.Allow {
+		err = blocked{decision.Line()}
 	}
-	if gate == policy.GateStart {
+	switch {
+	case gate != policy.GateStart && err != nil:
+		d.Upper.Forget(ctr.GetId()) // nobody tells of a container that never was
+	case gate == policy.GateStart && decision != nil:
 		d.remember(ctr.GetId())
 	}
-	if decision.Verdict != policy.Allow {
-		return blocked{decision.Line()}
-	}
-	return nil
+	return err
 }
 
 // judge gathers what the gate can see and has it evaluated. At the start it goes

@@ -255,6 +255,40 @@ func TestRemoveForgets(t *testing.T) {
 	}
 }
 
+// A container that was refused at its creation never is, so nobody tells of its removal;
+// one that was refused at its start is still there.
+func TestRefusedCreationIsForgotten(t *testing.T) {
+	for gate, want := range map[policy.Gate]int{policy.GateCreate: 1, policy.GateValidate: 1, policy.GateStart: 0} {
+		d, e, _ := newDoor()
+		e.answer = decides(policy.Block)
+		if err := ask(t.Context(), d, gate); err == nil {
+			t.Fatal("admitted")
+		}
+		if got := len(d.Upper.(*upper).forgotten); got != want {
+			t.Errorf("%s: %d forgotten, want %d", gate, got, want)
+		}
+	}
+}
+
+// A runtime that has registered the plugin and does not ask it is trouble, until it does.
+func TestLate(t *testing.T) {
+	d, _, _ := newDoor()
+	if _, err := d.Configure(t.Context(), "", "containerd", "2.4.2"); err != nil {
+		t.Fatal(err)
+	}
+	d.late()
+	if s := d.State(); s.Connected || s.Runtime == "" || s.Error != errWaiting.Error() {
+		t.Errorf("late, it says %+v", s)
+	}
+	if _, err := d.Synchronize(t.Context(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	d.late()
+	if s := d.State(); !s.Connected || s.Error != "" {
+		t.Errorf("asked, it says %+v", s)
+	}
+}
+
 func TestBudget(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{2 * time.Second: 1600 * time.Millisecond, 0: 1600 * time.Millisecond, -1: 1600 * time.Millisecond, 10 * time.Second: 8 * time.Second} {
 		if got := budgetOf(timeout); got != want {

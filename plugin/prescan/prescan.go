@@ -134,6 +134,9 @@ func (s *Scanner) work(ctx context.Context) {
 		_ = lower(t.urgent)
 		if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
 			s.Log.Error("scanning", "snapshot", cmp.Or(t.name, "all images"), "error", err)
+			if t.name == "" { // of a layer alone the container that needs it asks again
+				s.addLater(ctx, againAfter)
+			}
 		}
 		s.rest()
 		if ctx.Err() != nil {

@@ -40,6 +40,29 @@ func known(t *testing.T, store *cache.Store, key string) {
 	}
 }
 
+// Where the images cannot be read, they are read again: no event may come that asks for it.
+func TestImagesAreReadAgain(t *testing.T) {
+	s := newScanner(t)
+	var err error
+	if s.Client, err = containerd.Open(filepath.Join(t.TempDir(), "nobody.sock")); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Client.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	s.add(task{})
+	worked := make(chan struct{})
+	go func() { s.work(ctx); close(worked) }()
+	again := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.soon }
+	for end := time.Now().Add(time.Minute); !again() && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if !again() {
+		t.Error("nothing has them read again")
+	}
+	stop()
+	<-worked
+}
+
 func TestQueue(t *testing.T) {
 	a, b, c := task{snapshotter: "overlayfs", name: "a"}, task{snapshotter: "overlayfs", name: "b"}, task{snapshotter: "overlayfs", name: "c"}
 	urgent := func(t task) task { t.urgent = true; return t }

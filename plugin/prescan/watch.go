@@ -49,18 +49,22 @@ func (s *Scanner) handle(ctx context.Context, e containerd.Event) {
 	case e.Committed != nil:
 		s.add(task{snapshotter: e.Committed.Snapshotter, name: e.Committed.Name})
 	case e.Gone:
-		s.addLater(ctx)
+		s.addLater(ctx, goneAfter)
 	default:
 		s.add(task{})
 	}
 }
 
-// goneAfter is how long things that vanish are collected before it is seen
-// which facts go with them. Removing an image removes its layers one by one.
-const goneAfter = 2 * time.Second
+const (
+	// goneAfter is how long things that vanish are collected before it is seen
+	// which facts go with them. Removing an image removes its layers one by one.
+	goneAfter = 2 * time.Second
+	// againAfter is when all images are read again where that did not work.
+	againAfter = 30 * time.Second
+)
 
 // addLater has all images read again in a while, once however often it is asked.
-func (s *Scanner) addLater(ctx context.Context) {
+func (s *Scanner) addLater(ctx context.Context, while time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.soon {
@@ -68,7 +72,7 @@ func (s *Scanner) addLater(ctx context.Context) {
 	}
 	s.soon = true
 	go func() {
-		sleep(ctx, goneAfter)
+		sleep(ctx, while)
 		s.mu.Lock()
 		s.soon = false
 		s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -93,13 +94,12 @@ func (c *client) pod(ctx context.Context, a *attempt) {
 	}
 	a.err = c.node.StartContainer(ctx, a.id)
 	c.left = append(c.left, a.id)
-	var left []string
-	for _, id := range c.left {
-		if c.node.Remove(ctx, id) != nil {
-			left = append(left, id)
-		}
-	}
-	c.left = left
+	c.clear(ctx)
+}
+
+// clear removes the client's containers, as far as that works.
+func (c *client) clear(ctx context.Context) {
+	c.left = slices.DeleteFunc(c.left, func(id string) bool { return c.node.Remove(ctx, id) == nil })
 }
 
 // inPod makes a new pod where the client has none that works.
@@ -112,7 +112,13 @@ func (c *client) inPod(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil && c.node.Ready(ctx) != nil {
 			return err // containerd is away; the pod may be there
 		}
-		_ = c.node.RemovePod(ctx, c.podID)
+		// As the kubelet does, its containers first. Where a pod is removed with containers in
+		// it while a plugin registers, containerd locks itself up for good: RemovePodSandbox holds
+		// the read lock that the registration waits for, and calls RemoveContainer, which asks
+		// for it again, behind the registration. What cannot be removed stays until the end.
+		if c.clear(ctx); len(c.left) == 0 {
+			_ = c.node.RemovePod(ctx, c.podID)
+		}
 		c.podID, c.left = "", nil
 	}
 	id, err := c.node.RunPod(ctx, node.PodOptions{Namespace: "clinic-a", Handler: c.handler})
