@@ -34,6 +34,7 @@ vet: ## gofmt and go vet
 	@unformatted=$$(gofmt -l $(FOLDERS)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" $$unformatted >&2; exit 1; fi
 	@$(GO) vet ./...
+	@$(GO) -C test/podsecurity/convert vet ./...
 
 unit: ## the tests that need no containerd, architecture and CLI scripts included
 	@$(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e /test/node -e /test/e2e -e /test/faults -e /test/readme)

@@ -1,3 +1,4 @@
+//go:generate sh -c "go run -C convert . > testdata/pods.new && mv testdata/pods.new testdata/pods.txtar"
 //go:generate go test -count=1 -run ^TestPage$ . -update
 
 // Package podsecurity holds the catalogue against the test pods of the
