@@ -40,8 +40,11 @@ type bench struct {
 	refused map[string]bool // containers that the wrapper or the hook has not let run
 }
 
-// newBench starts all of it, for at most so long.
-func newBench(t *testing.T, within time.Duration) *bench {
+// smallDisk is soon full, in bytes.
+const smallDisk = 64 << 20
+
+// newBench starts all of it, for at most so long, with so many bytes of disk for phigated.
+func newBench(t *testing.T, within time.Duration, disk int64) *bench {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	t.Cleanup(cancel)
@@ -59,7 +62,7 @@ func newBench(t *testing.T, within time.Duration) *bench {
 	t.Cleanup(b.close)
 	b.gate, err = gate.New(n, bin, gate.Options{})
 	b.must(err)
-	b.disk, err = NewVolume(b.gate.StateDir)
+	b.disk, err = NewVolume(b.gate.StateDir, disk)
 	b.must(err)
 	b.must(wrapper.Configure(b.gate, ""))
 	b.must(b.gate.Start())

@@ -29,7 +29,7 @@ type fault struct {
 // TestFaults breaks phigated in every way there is, asks each gate for a container that
 // must not run and for one that may, and compares with deploy/FAULTS.md.
 func TestFaults(t *testing.T) {
-	b := newBench(t, 25*time.Minute)
+	b := newBench(t, 25*time.Minute, smallDisk)
 	b.startDocker()
 	got := table{Version: node.Version()}
 	for _, f := range all() {

@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	s := newSoak(t, seed, 5*time.Minute+time.Duration(count)*time.Minute)
+	s := newSoak(t, seed, count)
 	ctx, stop := context.WithCancel(s.ctx)
 	var clients sync.WaitGroup
 	for _, c := range s.clients {
@@ -62,14 +62,19 @@ func TestSoak(t *testing.T) {
 	s.settle(window{kind: "the beginning", began: time.Now()})
 	for i := 0; i < count && s.ctx.Err() == nil; i++ {
 		s.fault(i)
+		if done := i + 1; done%100 == 0 {
+			s.Logf("%d faults of %d", done, count)
+		}
 	}
 	stop()
 	clients.Wait()
 	s.verdict(seed)
 }
 
-func newSoak(t *testing.T, seed uint64, within time.Duration) *soak {
-	s := &soak{bench: newBench(t, within), rand: rand.New(rand.NewPCG(seed, 0))}
+// newSoak has time and disk for so many faults; the records around one take 150 KB or so.
+func newSoak(t *testing.T, seed uint64, count int) *soak {
+	within, disk := 5*time.Minute+time.Duration(count)*time.Minute, smallDisk+int64(count)<<20
+	s := &soak{bench: newBench(t, within, disk), rand: rand.New(rand.NewPCG(seed, 0))}
 	s.marks = filepath.Join(s.node.Dir, "marks")
 	s.must(os.Mkdir(s.marks, 0o700))
 	s.must(os.Chmod(s.marks, 0o777)) // the containers' user makes files there

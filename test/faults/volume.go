@@ -22,14 +22,11 @@ type Volume struct {
 	filler string
 }
 
-// Its size, and for how long it hangs at most, whatever becomes of the test.
-const (
-	volumeSize = 64 << 20
-	hangsFor   = "30"
-)
+// hangsFor is for how many seconds it hangs at most, whatever becomes of the test.
+const hangsFor = "30"
 
-// NewVolume makes one and mounts it at dir, which is made. The file lies beside it.
-func NewVolume(dir string) (*Volume, error) {
+// NewVolume makes one of so many bytes and mounts it at dir, which is made. The file lies beside it.
+func NewVolume(dir string, size int64) (*Volume, error) {
 	below := dir + ".memory"
 	v := &Volume{Dir: dir, file: filepath.Join(below, "ext4"), filler: filepath.Join(dir, "filler")}
 	for _, d := range []string{dir, below} {
@@ -42,7 +39,7 @@ func NewVolume(dir string) (*Volume, error) {
 	}
 	f, err := os.Create(v.file)
 	if err == nil {
-		err = errors.Join(f.Truncate(volumeSize), f.Close())
+		err = errors.Join(f.Truncate(size), f.Close())
 	}
 	if err == nil {
 		err = run("mkfs.ext4", "-q", "-F", "-m", "0", v.file)
