@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -22,7 +21,6 @@ type client struct {
 	one     func(c *client, ctx context.Context, a *attempt)
 
 	podID string
-	left  []string // containers of CRI's that could not be removed
 }
 
 // attempt is one container. Soak.mu guards what is set at its end.
@@ -93,13 +91,17 @@ func (c *client) pod(ctx context.Context, a *attempt) {
 		return
 	}
 	a.err = c.node.StartContainer(ctx, a.id)
-	c.left = append(c.left, a.id)
-	c.clear(ctx)
+	_ = c.clear(ctx)
 }
 
-// clear removes the client's containers, as far as that works.
-func (c *client) clear(ctx context.Context) {
-	c.left = slices.DeleteFunc(c.left, func(id string) bool { return c.node.Remove(ctx, id) == nil })
+// clear removes the containers of the client's pod, those among them that it was
+// never told of.
+func (c *client) clear(ctx context.Context) error {
+	all, err := c.node.CRI().ListContainers(ctx, &runtimeapi.ListContainersRequest{Filter: &runtimeapi.ContainerFilter{PodSandboxId: c.podID}})
+	for _, ctr := range all.GetContainers() {
+		err = errors.Join(err, c.node.Remove(ctx, ctr.GetId()))
+	}
+	return err
 }
 
 // inPod makes a new pod where the client has none that works.
@@ -116,10 +118,10 @@ func (c *client) inPod(ctx context.Context) error {
 		// it while a plugin registers, containerd locks itself up for good: RemovePodSandbox holds
 		// the read lock that the registration waits for, and calls RemoveContainer, which asks
 		// for it again, behind the registration. What cannot be removed stays until the end.
-		if c.clear(ctx); len(c.left) == 0 {
+		if c.clear(ctx) == nil {
 			_ = c.node.RemovePod(ctx, c.podID)
 		}
-		c.podID, c.left = "", nil
+		c.podID = ""
 	}
 	id, err := c.node.RunPod(ctx, node.PodOptions{Namespace: "clinic-a", Handler: c.handler})
 	if err == nil {
