@@ -2,7 +2,7 @@ package audit
 
 import (
 	"crypto/rand"
-	"encoding/hex"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +22,14 @@ const (
 	maxKeyFile   = 64 << 10
 )
 
-// originPrefix begins the origin line of each log's checkpoints.
+// originPrefix begins the origin line of each log's checkpoints. What follows is
+// random and in 16 letters, since each proof names the origin twice and is to have
+// 1 KiB: 80 bits tell logs apart, and a name has nothing to keep secret. Logs of
+// earlier versions have 32 letters there, and keep them.
 const originPrefix = "phigate.dev/log/"
+
+// idLetters are base32 (RFC 4648) in lower case, for names of files and URLs.
+var idLetters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // identity is whose log it is: the origin, which is its ID, and who signs.
 type identity struct {
@@ -53,11 +59,11 @@ func loadIdentity(d disk) (identity, error) {
 }
 
 func makeIdentity(d disk) (identity, error) {
-	var id [16]byte
+	var id [10]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return identity{}, fmt.Errorf("making the log's ID: %w", err)
 	}
-	skey, vkey, err := note.GenerateKey(rand.Reader, originPrefix+hex.EncodeToString(id[:]))
+	skey, vkey, err := note.GenerateKey(rand.Reader, originPrefix+idLetters.EncodeToString(id[:]))
 	if err != nil {
 		return identity{}, fmt.Errorf("making the log's signing key: %w", err)
 	}
