@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,8 @@ func (n needles) add(form string) {
 }
 
 // plant takes a value raw, in hexadecimal, as URLs write it, in UTF-16 of both
-// orders and in base64, which has three forms by where the value begins.
+// orders, in base64, which has three forms by where the value begins, and any
+// eight bytes of it as a number of either order: what a crash's trace shows of a register.
 func (n needles) plant(value string) {
 	n.add(value)
 	n.add(hex.EncodeToString([]byte(value)))
@@ -48,6 +50,10 @@ func (n needles) plant(value string) {
 	for shift := range 3 {
 		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), value...))
 		n.add(text[(8*shift+5)/6 : len(text)-2]) // without the letters that neighbours share
+	}
+	for i := range len(value) - 7 {
+		n.add(fmt.Sprintf("%016x", binary.LittleEndian.Uint64([]byte(value[i:]))))
+		n.add(fmt.Sprintf("%016x", binary.BigEndian.Uint64([]byte(value[i:]))))
 	}
 }
 
