@@ -235,7 +235,7 @@ func (x *examiner) made(c change, k int) frame {
 // foundIn is what Verify finds at a frame, or at the checkpoint because of it.
 func (x *examiner) foundIn(c change, k int, fr frame) bool {
 	options := x.options[c.known]
-	one := &chunk{data: fr, offset: int64(x.starts[k]), at: x.before[k], keyed: options.Keys != nil, keys: options.Keys, done: make(chan struct{})}
+	one := &chunk{data: fr, offset: int64(x.starts[k]), at: x.before[k], keyed: options.Keys != nil, turns: make([]turn, 1), done: make(chan struct{})}
 	one.check("log")
 	if one.bad != nil || one.forged != nil {
 		return true
@@ -253,7 +253,7 @@ func (x *examiner) endsAt(c change, k int) bool {
 		return true
 	}
 	x.remake(frame(rest[:size]), c)
-	one := &chunk{data: rest[:size], at: x.before[k], done: make(chan struct{})}
+	one := &chunk{data: rest[:size], at: x.before[k], turns: make([]turn, 1), done: make(chan struct{})}
 	one.check("log")
 	return one.bad != nil
 }

@@ -21,7 +21,7 @@ type chunk struct {
 	offset int64 // in the file
 	at     position
 	keyed  bool
-	keys   []FirstKey
+	turns  []turn // behind each batch that ends here
 
 	leaves []tlog.Hash
 	ends   position // epoch behind the last whole one
@@ -29,6 +29,13 @@ type chunk struct {
 	macs   uint64
 	forged *Problem // the first whose mac is another
 	done   chan struct{}
+}
+
+// turn is the key of the next batch, where it is known: each is made once, since
+// that is a hash for each batch.
+type turn struct {
+	key   Key
+	known bool
 }
 
 // segment checks one segment; next is the first number of the one behind it.
@@ -268,7 +275,7 @@ type cutter struct {
 func (c *cutter) cut(ctx context.Context, work, order chan<- *chunk) {
 	for more := true; more; {
 		k := chunks.Get().(*chunk)
-		*k = chunk{buf: k.buf, leaves: k.leaves[:0], offset: c.offset, at: c.at, keyed: c.keyed, keys: c.keys, done: make(chan struct{})}
+		*k = chunk{buf: k.buf, leaves: k.leaves[:0], turns: k.turns[:0], offset: c.offset, at: c.at, keyed: c.keyed, done: make(chan struct{})}
 		k.at.tree = tree{size: c.at.tree.size}
 		if more = c.fill(k); len(k.data) == 0 {
 			continue
@@ -315,7 +322,7 @@ func (c *cutter) fill(k *chunk) (more bool) {
 			return !ended
 		}
 		k.data = k.buf[:len(k.buf)-len(rest)+size]
-		c.pass(frame(rest[:size]))
+		c.pass(k, frame(rest[:size]))
 		rest = rest[size:]
 	}
 }
@@ -335,17 +342,14 @@ func (c *cutter) read(k *chunk) (ended bool, err error) {
 }
 
 // pass goes behind a frame.
-func (c *cutter) pass(fr frame) {
+func (c *cutter) pass(k *chunk, fr frame) {
 	c.offset += int64(len(fr))
 	c.at.tree.size++
 	if c.open = !fr.last(); !c.open {
 		c.at.epoch++
-		c.at.key, c.keyed = c.following(c.at.key, c.keyed)
+		c.at.key, c.keyed = following(c.keys, c.at.key, c.keyed, c.at.epoch)
+		k.turns = append(k.turns, turn{c.at.key, c.keyed})
 	}
-}
-
-func (c *cutter) following(key Key, keyed bool) (Key, bool) {
-	return following(c.keys, key, keyed, c.at.epoch)
 }
 
 // following is the key of the epoch behind a key's, unless another line begins there.
@@ -364,7 +368,7 @@ func following(keys []FirstKey, key Key, keyed bool, epoch uint64) (Key, bool) {
 // check looks at a chunk's frames: checksum, number, epoch, mac, leaf.
 func (k *chunk) check(name string) {
 	defer close(k.done)
-	at, keyed := k.at, k.keyed
+	at, keyed, turns := k.at, k.keyed, k.turns
 	m := newMaccer(at.key)
 	for rest, offset := k.data, k.offset; len(rest) > 0; {
 		size := frameSize(rest)
@@ -384,9 +388,10 @@ func (k *chunk) check(name string) {
 		at.tree.size++
 		if fr.last() {
 			at.epoch++
-			if at.key, keyed = following(k.keys, at.key, keyed, at.epoch); keyed {
+			if at.key, keyed = turns[0].key, turns[0].known; keyed {
 				m.use(at.key)
 			}
+			turns = turns[1:]
 		}
 		rest, offset = rest[size:], offset+int64(size)
 	}
