@@ -7,28 +7,34 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/phigate/phigate/policy"
 )
 
-// What one namespace's refusals may take of the log. A container that is refused
-// is tried again for ever, and whoever may create pods may create as many as
-// they like: what is beyond is counted and not written down one by one.
+// What one namespace may take of the log. A container that is refused is tried
+// again for ever, and whoever may create pods may create as many as they like:
+// refusals beyond are counted and not written down one by one. Each admission is a
+// record whatever comes, since it is the evidence that a container ran; beyond the
+// budget it has one finding of each rule, so that what can fill the disk is the
+// number of containers that really start, at some 2 KB for each gate that judges them.
 const (
 	// foldFor is how long identical refusals are one record. Then comes another.
 	foldFor = time.Hour
 	// foldEvery is how often the counts are written down.
 	foldEvery = 10 * time.Minute
-	// budgetBytes is what a namespace may write at once, and budgetRefill what it
-	// gets anew in a second: 16 MiB, and 24 MiB a day.
+	// budgetBytes is what a namespace's refusals may write at once, and budgetRefill
+	// what they get anew in a second: 16 MiB, and 24 MiB a day.
 	budgetBytes  = 16 << 20
 	budgetRefill = 300
+	// admittedTimes is how much more its admissions have: 64 MiB, and 99 MiB a day.
+	admittedTimes = 4
 	// maxFolds bounds the refusals that are remembered, and maxBudgets the
 	// namespaces; those beyond share one.
 	maxFolds   = 4096
-	maxBudgets = 1024
+	maxBudgets = 2048
 )
 
 // fold stands before the log and writes identical refusals down once.
@@ -68,6 +74,9 @@ func newFold(record func(context.Context, *policy.Decision) (uint64, error), log
 // record that stands for it, which the refused client can look up.
 func (f *fold) Record(ctx context.Context, d *policy.Decision) (uint64, error) {
 	if !isRefusal(d) {
+		if d.Kind == "verdict" {
+			f.admitted(d)
+		}
 		return f.record(ctx, d)
 	}
 	key := f.sameness(d)
@@ -123,22 +132,8 @@ func (f *fold) again(key [sha256.Size]byte, d *policy.Decision) uint64 {
 // beyond takes the record's size from its namespace's budget. When that is spent
 // one record says so and stands for all that follow.
 func (f *fold) beyond(ctx context.Context, d *policy.Decision) (uint64, error) {
-	space := d.RuntimeNamespace + "/" + d.Namespace
 	f.mu.Lock()
-	b := f.budgets[space]
-	if b == nil {
-		if len(f.budgets) >= maxBudgets {
-			space = ""
-			b = f.budgets[space]
-		}
-		if b == nil {
-			b = &budget{left: budgetBytes, when: f.now()}
-			f.budgets[space] = b
-		}
-	}
-	now := f.now()
-	b.left = min(budgetBytes, b.left+budgetRefill*max(now.Sub(b.when).Seconds(), 0))
-	b.when = now
+	b, now := f.budgetOf("refused", d, 1), f.now()
 	if size := float64(sizeOf(d)); b.left >= size && len(f.folds) < maxFolds {
 		b.left -= size
 		b.spent = nil
@@ -152,6 +147,59 @@ func (f *fold) beyond(ctx context.Context, d *policy.Decision) (uint64, error) {
 	}
 	f.mu.Unlock()
 	return f.spend(ctx, b, d)
+}
+
+// budgetOf is what a namespace has left now for decisions of a kind.
+func (f *fold) budgetOf(kind string, d *policy.Decision, times float64) *budget {
+	now, space := f.now(), kind+" "+d.RuntimeNamespace+"/"+d.Namespace
+	if f.budgets[space] == nil && len(f.budgets) >= maxBudgets {
+		space = kind
+	}
+	b := f.budgets[space]
+	if b == nil {
+		b = &budget{left: times * budgetBytes, when: now}
+		f.budgets[space] = b
+	}
+	b.left = min(times*budgetBytes, b.left+times*budgetRefill*max(now.Sub(b.when).Seconds(), 0))
+	b.when = now
+	return b
+}
+
+// admitted takes an admission's size from its namespace's budget, and shortens it
+// to the first, which is the gravest, of each rule where that is spent. The totals
+// say how many there were.
+func (f *fold) admitted(d *policy.Decision) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.budgetOf("admitted", d, admittedTimes)
+	if size := float64(sizeOf(d)); b.left >= size {
+		b.left -= size
+		return
+	}
+	if n := len(d.Findings); n > 0 {
+		d.Findings = firstOf(d.Findings, func(r policy.Record) string { return r.Rule })
+		d.FindingsTotal = max(d.FindingsTotal, n)
+	}
+	if n := len(d.Skipped); n > 0 {
+		d.Skipped = firstOf(d.Skipped, func(s policy.SkipEntry) string { return s.Rule })
+		d.SkippedTotal = max(d.SkippedTotal, n)
+	}
+	d.Notes = append(slices.Clip(d.Notes), spentNote)
+	b.left = max(b.left-float64(sizeOf(d)), 0)
+}
+
+const spentNote = "the namespace has written its part of the log: this record has one finding of each rule"
+
+// firstOf are the first elements that have their key.
+func firstOf[T any](all []T, key func(T) string) []T {
+	out, seen := []T{}, map[string]bool{}
+	for _, x := range all {
+		if !seen[key(x)] {
+			seen[key(x)] = true
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func (f *fold) spend(ctx context.Context, b *budget, d *policy.Decision) (uint64, error) {

@@ -119,6 +119,45 @@ func TestBudgetOfANamespace(t *testing.T) {
 	}
 }
 
+// Whoever creates and deletes pods without end has a record of each admission, for
+// it is evidence, of no more than some KB each once the namespace's part is spent,
+// whatever is found in them; refusals, and other namespaces, are not touched.
+func TestBudgetOfAdmissions(t *testing.T) {
+	clock := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	f, b := newTestFold(&clock)
+	admitted := func(namespace string) *policy.Decision {
+		d := refused(namespace, "uid", "c", "x")
+		d.Verdict, d.Findings = policy.Allow, nil
+		for i := range policy.MaxRecorded {
+			d.Findings = append(d.Findings, policy.Record{Rule: []string{"phi-text", "secret-in-env"}[i%2], Message: fmt.Sprint(i)})
+			d.Skipped = append(d.Skipped, policy.SkipEntry{Rule: "phi-text", Where: fmt.Sprint(i)})
+		}
+		return d
+	}
+	const tries = 5000
+	bytes := 0
+	for i := range tries {
+		d := admitted("evil")
+		if seq, err := f.Record(t.Context(), d); err != nil || seq != uint64(i+1) {
+			t.Fatalf("admission %d has number %d, %v", i, seq, err)
+		}
+		bytes += sizeOf(d)
+	}
+	if most := admittedTimes*budgetBytes + tries*sizeOf(&policy.Decision{Findings: make([]policy.Record, 2), Skipped: make([]policy.SkipEntry, 1)}); bytes > most || len(b.records) != tries {
+		t.Errorf("%d records of %d bytes; want %d of at most %d", len(b.records), bytes, tries, most)
+	}
+	last := b.records[tries-1]
+	if len(last.Findings) != 2 || last.FindingsTotal != policy.MaxRecorded || last.Findings[1].Rule != "secret-in-env" || len(last.Skipped) != 1 || last.SkippedTotal != policy.MaxRecorded {
+		t.Errorf("the last one has %d findings of %d, %d of %d not looked at", len(last.Findings), last.FindingsTotal, len(last.Skipped), last.SkippedTotal)
+	}
+	for _, d := range []*policy.Decision{admitted("clinic"), refused("evil", "uid", "c", "x")} {
+		n := len(d.Findings)
+		if _, err := f.Record(t.Context(), d); err != nil || len(d.Findings) != n || d.Kind != "verdict" {
+			t.Errorf("a decision in %s has %d findings of %d, %v", d.Namespace, len(d.Findings), n, err)
+		}
+	}
+}
+
 // A log that fails refuses, and counts are kept until it is back.
 func TestFoldOnAFailedLog(t *testing.T) {
 	clock := time.Now()
