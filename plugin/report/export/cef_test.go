@@ -11,8 +11,8 @@ import (
 )
 
 // The keys of the ArcSight Common Event Format that we use, with the longest value
-// that is commonly given for version 25 of its implementation guide, in bytes.
-// Neither the guide nor a schema was to be had.
+// of its implementation standard's dictionary (document version 27); numbers and
+// times by what they can be.
 var cefKeys = map[string]int{
 	"rt": 40, "externalId": 40, "act": 63, "outcome": 63, "cat": 1023, "deviceProcessName": 1023, "dvchost": 100, "deviceExternalId": 255, "suser": 1023, "msg": 1023, "filePath": 1023,
 	"cs1": 4000, "cs2": 4000, "cs3": 4000, "cs4": 4000, "cs5": 4000, "cs6": 4000,

@@ -181,14 +181,16 @@ func identityOf(e report.Entry) string { return e.LogID + "/" + strconv.FormatUi
 
 // categorise sets the four categorisation fields to values that ECS allows: a
 // container asked for is a call of the runtime's interface, api, whose types are
-// allowed and denied; of a process ECS expects start, end, access, change and info alone.
+// allowed and denied; of a process ECS expects start, end, access, change and info
+// alone. One that ran unadmitted is a detection on the host: the category threat has
+// indicators of compromise alone, which it is not.
 func categorise(ev *ecsEventSet, d *policy.Decision) {
 	ev.Kind, ev.Outcome = "event", "success"
 	switch outcome(d) {
 	case denied:
 		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"api"}, []string{"denied"}, "failure"
 	case ran:
-		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"api", "threat"}, []string{"allowed", "indicator"}, "unknown"
+		ev.Kind, ev.Category, ev.Type, ev.Outcome = "alert", []string{"api", "intrusion_detection"}, []string{"allowed"}, "unknown"
 	case allowed:
 		ev.Category, ev.Type = []string{"api"}, []string{"allowed"}
 		if len(d.Findings) > 0 {

@@ -5,14 +5,20 @@
 // system holds can be compared with the log (phigate audit reconcile).
 //
 //	json  our own shape, as `phigate decisions --format json`, with the proof
-//	ecs   Elastic Common Schema 9.4.0; categories and their types as its reference
-//	      of event.category expects them
+//	ecs   Elastic Common Schema 9.4.0
 //	ocsf  Open Cybersecurity Schema Framework 1.8.0: compliance finding (2003),
 //	      data security finding (2006), base event (0)
 //	fhir  AuditEvent of HL7 FHIR R4 (4.0.1), in the shape of IHE BALP 1.1.4
-//	cef   ArcSight Common Event Format, CEF:0. Its implementation guide was not
-//	      to be had: keys, their lengths and the escaping are those that are
-//	      commonly given for its version 25 (2017)
+//	cef   ArcSight Common Event Format, CEF:0
+//
+// What the tests hold them against was compared with: for ecs, the generated
+// definitions of the repository elastic/ecs at the tag v9.4.0 (each field, its type,
+// lists, the values of the categorisation fields, and which types a category
+// expects); for ocsf, the repository ocsf/ocsf-schema at version 1.8.0 (commit
+// 3dcb905d: attributes, requirements, enumerations and constraints of the classes,
+// objects and the profile that are used); for cef, the extension dictionary, header and
+// escaping of the CEF implementation standard, document version 27, as it is
+// transcribed in the repository tenzir/skills (keys, types and lengths).
 //
 // All but cef are JSON, one object a line. A record becomes one line, but in
 // OCSF one for each rule that was found.
