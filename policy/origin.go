@@ -62,7 +62,7 @@ const (
 )
 
 // RequesterAnnotation names who created a pod: request.userInfo.username, as an
-// admission webhook or policy of the cluster writes it.
+// admission webhook or policy of the cluster writes it (deploy/kubernetes/requester.yaml).
 const RequesterAnnotation = "phigate.dev/requester"
 
 // maxRequester bounds a requester's name, in bytes.
