@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -82,10 +83,10 @@ func (d *Daemon) Run(ctx context.Context, reload <-chan os.Signal) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	commands, gate, err := d.listen()
 	if err != nil {
-		return err
+		return explain(err, filepath.Dir(d.Config.Socket))
 	}
 	if err := d.open(); err != nil {
-		return errors.Join(err, commands.Close(), gate.Close())
+		return errors.Join(explain(err, d.Config.StateDir), commands.Close(), gate.Close())
 	}
 	wait := server.Serve(ctx, commands, server.Answers{Status: d.status, Image: d.image})
 	var wg sync.WaitGroup
