@@ -26,6 +26,8 @@ type chart struct {
 type chartBar struct {
 	Says  string // for whoever points at it
 	Parts []chartPart
+	// Excepted is a bar of its own beside: those that used an exception are among the parts.
+	Excepted *chartPart
 }
 
 type chartPart struct {
@@ -58,11 +60,15 @@ func chartOf(unit string, buckets []Bucket) chart {
 		c.Lines = append(c.Lines, chartLine{float64(c.Base) - float64(n)*scale, fmt.Sprint(n)})
 	}
 	width := float64(chartWidth-chartLeft) / float64(max(len(buckets), 1))
-	bar := min(width*0.8, 64)
+	bar := min(width*0.7, 64)
 	lastDate := -float64(dateEvery)
 	for i, b := range buckets {
 		x := chartLeft + float64(i)*width + (width-bar)/2
-		c.Bars = append(c.Bars, barOf(unit, b, x, bar, float64(c.Base), scale))
+		shown := barOf(unit, b, x, bar, float64(c.Base), scale)
+		if h := float64(b.Excepted) * scale; h > 0 {
+			shown.Excepted = &chartPart{"s-excepted", x + bar + 1, float64(c.Base) - h, min((width-bar)/2-1, 8), h}
+		}
+		c.Bars = append(c.Bars, shown)
 		if middle := x + bar/2; middle-lastDate >= dateEvery {
 			c.Dates = append(c.Dates, dateOf(middle, dateName(unit, b.Start, false)))
 			lastDate = middle
@@ -86,12 +92,12 @@ func dateOf(x float64, text string) chartDate {
 }
 
 func barOf(unit string, b Bucket, x, width, base, scale float64) chartBar {
-	out := chartBar{Says: fmt.Sprintf("%s: %d refused, %d unjudged, %d admitted with findings, %d admitted clean",
-		dateName(unit, b.Start, true), b.Blocked, b.Unjudged, b.Warned, b.Clean)}
+	out := chartBar{Says: fmt.Sprintf("%s: %d refused, %d without a verdict, %d warned, %d only recorded, %d clean; of these %d used an exception",
+		dateName(unit, b.Start, true), b.Blocked, b.Unjudged, b.Warned-b.Audited, b.Audited, b.Clean, b.Excepted)}
 	for _, part := range []struct {
 		class string
 		n     int
-	}{{"s-blocked", b.Blocked}, {"s-unjudged", b.Unjudged}, {"s-warned", b.Warned}, {"s-clean", b.Clean}} {
+	}{{"s-blocked", b.Blocked}, {"s-unjudged", b.Unjudged}, {"s-warned", b.Warned - b.Audited}, {"s-audited", b.Audited}, {"s-clean", b.Clean}} {
 		if part.n > 0 {
 			h := float64(part.n) * scale
 			base -= h

@@ -151,6 +151,11 @@ func (c *Collector) verdict(at Evidence, d *policy.Decision) {
 	default:
 		t.Audited++
 		bar.Warned++
+		bar.Audited++
+	}
+	if slices.ContainsFunc(d.Findings, func(r policy.Record) bool { return r.Exception != "" }) {
+		t.Excepted++
+		bar.Excepted++
 	}
 	c.container(d)
 	c.findings(at, d)
@@ -217,9 +222,6 @@ func (c *Collector) findings(at Evidence, d *policy.Decision) {
 	for x := range exceptions {
 		x.Decisions++
 		x.Evidence = proof(x.Evidence, at)
-	}
-	if slices.ContainsFunc(d.Findings, func(r policy.Record) bool { return r.Exception != "" }) {
-		c.out.Totals.Excepted++
 	}
 }
 

@@ -68,7 +68,7 @@ func viewOf(r *Report) view {
 	}
 	for _, b := range r.Timeline {
 		if b.Sum() > 0 {
-			v.Rows = append(v.Rows, row{b, dateName(r.Unit, b.Start, true)})
+			v.Rows = append(v.Rows, row{b, dateName(r.Unit, b.Start, false)})
 		}
 	}
 	v.Rest = max(len(r.Violations)-shownViolations, 0)
@@ -84,8 +84,37 @@ func viewOf(r *Report) view {
 // Shown are the violations that the page lists.
 func (v view) Shown() []Violation { return v.Violations[:min(len(v.Violations), shownViolations)] }
 
-// WithFindings are the verdicts that admitted in spite of findings.
-func (v view) WithFindings() int { return v.Totals.Warned + v.Totals.Audited }
+// OnlyWarned are the decisions of a row that admitted with a warning.
+func (r row) OnlyWarned() int { return r.Warned - r.Audited }
+
+// UnitOf heads the table of the chart: a week is named by its first day.
+func (v view) UnitOf() string {
+	if v.Unit == "week" {
+		return "week of"
+	}
+	return v.Unit
+}
+
+// AUnit is a stretch of the timeline with its article.
+func (v view) AUnit() string {
+	if v.Unit == "hour" {
+		return "an hour"
+	}
+	return "a " + v.Unit
+}
+
+// Where is what the report is about: nodes, or the one node.
+func (v view) Where() string {
+	switch {
+	case len(v.Logs) > 1:
+		return page.Number(len(v.Logs)) + " nodes"
+	case len(v.Logs) == 1 && v.Logs[0].Node != "":
+		return "node " + v.Logs[0].Node
+	case len(v.Logs) == 1:
+		return v.Logs[0].Name
+	}
+	return ""
+}
 
 // All are the decisions of the chart.
 func (v view) All() int { return v.Totals.Judged + v.Totals.Unjudged }

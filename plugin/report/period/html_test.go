@@ -89,6 +89,9 @@ func TestChartHoldsAllBars(t *testing.T) {
 				t.Errorf("bar %d lies outside of the picture", i)
 			}
 		}
+		if x := bar.Excepted; (x != nil) != (r.Timeline[i].Excepted > 0) || x != nil && (x.W <= 0 || x.H <= 0 || x.X+x.W > chartWidth || x.Y+x.H > chartHeight) {
+			t.Errorf("bar %d: %d by an exception, shown as %+v", i, r.Timeline[i].Excepted, x)
+		}
 		if (r.Timeline[i].Sum() > 0) != (parts > 0) || height > chartHeight {
 			t.Errorf("bar %d: %d parts, %.1f high", i, parts, height)
 		}

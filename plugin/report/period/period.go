@@ -100,6 +100,8 @@ type Bucket struct {
 	Warned   int       `json:"warned"` // audited ones included
 	Clean    int       `json:"clean"`
 	Unjudged int       `json:"unjudged"`
+	Audited  int       `json:"audited"`  // of Warned, those whose findings are only recorded
+	Excepted int       `json:"excepted"` // of all, those that used an exception
 }
 
 // Sum is the bar's height.

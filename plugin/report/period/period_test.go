@@ -176,7 +176,7 @@ func reconcile(t *testing.T, r *Report) {
 	for _, b := range r.Timeline {
 		all.add(b)
 	}
-	if want := (Bucket{Blocked: n.Blocked, Warned: n.Warned + n.Audited, Clean: n.Clean, Unjudged: n.Unjudged}); all != want {
+	if want := (Bucket{Blocked: n.Blocked, Warned: n.Warned + n.Audited, Clean: n.Clean, Unjudged: n.Unjudged, Audited: n.Audited, Excepted: n.Excepted}); all != want {
 		t.Errorf("timeline %+v, want %+v", all, want)
 	}
 	records, findings, decided, skipped := 0, r.Unlisted, 0, r.Coverage.Unlisted

@@ -60,6 +60,8 @@ func (b *Bucket) add(o Bucket) {
 	b.Warned += o.Warned
 	b.Clean += o.Clean
 	b.Unjudged += o.Unjudged
+	b.Audited += o.Audited
+	b.Excepted += o.Excepted
 }
 
 func keys(m map[int64]*Bucket) []int64 {
