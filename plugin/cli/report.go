@@ -51,6 +51,7 @@ type reporting struct {
 	isExplicit bool // --config was given
 	version    string
 	now        func() time.Time
+	read       map[string]string // the folder of each log, by its ID
 }
 
 func newReportCommand() *cobra.Command {
@@ -104,6 +105,7 @@ func (r *reporting) run(ctx context.Context, out io.Writer) error {
 		}
 		dirs = []string{dir}
 	}
+	r.read = map[string]string{}
 	sum := period.New(from, to, inspect.Catalogue())
 	var damage error
 	for i, dir := range dirs {
@@ -125,7 +127,10 @@ func (r *reporting) run(ctx context.Context, out io.Writer) error {
 func (r *reporting) addLog(ctx context.Context, sum *period.Collector, dir string) (bad, err error) {
 	name := dir // until a record says the log's own
 	err = eachEntry(ctx, dir, 1, func(e report.Entry) error {
-		name = e.LogID
+		if other := r.read[e.LogID]; other != "" && other != dir {
+			return usage("%s and %s are of one log, %s, whose decisions would count twice; where each has a part of it, put their segments into one folder", other, dir, e.LogID)
+		}
+		name, r.read[e.LogID] = e.LogID, dir
 		sum.Add(name, e)
 		return nil
 	})

@@ -143,6 +143,10 @@ func TestExport(t *testing.T) {
 
 func TestReportAndExportErrorsSayWhatToDo(t *testing.T) {
 	dir, _ := loggedNode(t, 1)
+	twin := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(twin, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		cmd  *cobra.Command
 		args string
@@ -153,6 +157,7 @@ func TestReportAndExportErrorsSayWhatToDo(t *testing.T) {
 		"report_from":   {newReportCommand(), "--from yesterday", "2026-11-30", ExitUsage},
 		"report_span":   {newReportCommand(), "--from 2026-02-01 --to 2026-01-01", "lies behind", ExitUsage},
 		"report_twice":  {newReportCommand(), "--log " + dir + " --log " + dir + "/", "given twice", ExitUsage},
+		"report_copies": {newReportCommand(), "--log " + dir + " --log " + twin, "are of one log", ExitUsage},
 		"report_both":   {newReportCommand(), "--log " + dir + " --state-dir " + dir, "same thing", ExitUsage},
 		"report_no_log": {newReportCommand(), "--log " + t.TempDir(), "has phigated run on this node?", ExitInternal},
 		"export_format": {newExportCommand(), "--format xml", "json, ecs, ocsf, fhir or cef", ExitUsage},
