@@ -13,9 +13,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// soak says whether everything is tried, as make soak-audit does, or a sample.
-func soak() bool { return os.Getenv("PHIGATE_SOAK") != "" }
-
 // victim is a log of n records that was closed, in memory, and what an auditor
 // has of it.
 type victim struct {
@@ -110,8 +107,11 @@ func TestWholeRecordsMovedAbout(t *testing.T) {
 	v := newVictim(t, n)
 	frames := v.frames()
 	byCheckpoint, byKey := v.kept, VerifyOptions{Verifier: v.kept.Verifier, Keys: []FirstKey{v.k0}, Workers: 1}
+	p, moved := newProgress(t, "records moved about", n*(n-1)/2+3*n), 0
 	try := func(name string, changed [][]byte) {
 		t.Helper()
+		p.done.Add(1)
+		moved++
 		plain := slices.Concat(append([][]byte{v.data[:blockSize]}, changed...)...)
 		forged := slices.Concat(v.data[:blockSize], v.renumbered(changed))
 		for _, files := range []fstest.MapFS{v.with(plain, headName, checkpointName), v.with(forged, headName, checkpointName)} {
@@ -136,6 +136,7 @@ func TestWholeRecordsMovedAbout(t *testing.T) {
 			try(fmt.Sprintf("swap %d and %d", i+1, j+1), swapped)
 		}
 	}
+	tried(t, "%d deletions, doublings, swaps and cuts of whole records", moved)
 }
 
 // renumbered makes frames anew, as a log of their own, with the stolen key.

@@ -51,19 +51,21 @@ func TestEveryByteEveryValue(t *testing.T) {
 		}
 	}
 	x := newExaminer(t, n)
-	var tried, whole, missed atomic.Int64
+	p := newProgress(t, "every byte", len(x.data))
+	var changes, whole, missed atomic.Int64
 	var wg sync.WaitGroup
 	work := make(chan int)
 	for range runtime.NumCPU() {
 		wg.Go(func() {
 			for at := range work {
+				p.done.Add(1)
 				for _, xor := range values {
 					for _, c := range kinds {
 						c.at, c.xor = at, xor
 						if x.isNone(c) {
 							continue
 						}
-						tried.Add(1)
+						changes.Add(1)
 						found, alone := x.found(c)
 						if !alone {
 							whole.Add(1)
@@ -84,7 +86,7 @@ func TestEveryByteEveryValue(t *testing.T) {
 	}
 	close(work)
 	wg.Wait()
-	t.Logf("%d changes of %d bytes tried, %d of them by verifying the whole log, %d not found", tried.Load(), len(x.data), whole.Load(), missed.Load())
+	tried(t, "%d changes of %d bytes, %d of them by verifying the whole log, %d not found", changes.Load(), len(x.data), whole.Load(), missed.Load())
 }
 
 // What the examiner says of a record alone is what Verify says of the whole log.
@@ -95,8 +97,9 @@ func TestExaminerIsVerify(t *testing.T) {
 	}
 	x := newExaminer(t, n)
 	random := rand.New(rand.NewPCG(uint64(n), 6))
-	alones := 0
+	p, alones := newProgress(t, "samples against Verify", samples), 0
 	for range samples {
+		p.done.Add(1)
 		c := kinds[random.IntN(len(kinds))]
 		c.at, c.xor = random.IntN(len(x.data)), byte(1+random.IntN(255))
 		if random.IntN(2) == 0 { // most of a frame's fields are in its first bytes
@@ -116,6 +119,7 @@ func TestExaminerIsVerify(t *testing.T) {
 	if alones < samples/2 {
 		t.Errorf("%d of %d changes were judged by the record alone: the test is of nothing", alones, samples)
 	}
+	tried(t, "%d samples of it against Verify", samples)
 	for k := range n { // and what is as it was passes
 		for _, c := range kinds {
 			if c.mend != "stolen key" && x.foundIn(c, k, x.made(change{at: x.starts[k]}, k)) {

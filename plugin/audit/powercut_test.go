@@ -249,12 +249,15 @@ func TestPowerCuts(t *testing.T) {
 	if soak() {
 		rounds = 2000
 	}
+	p := newProgress(t, "power cuts", rounds)
 	for round := range rounds {
 		powerCut(t, uint64(round))
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
+		p.done.Add(1)
 	}
+	tried(t, "%d power cuts", rounds)
 }
 
 func powerCut(t *testing.T, seed uint64) {

@@ -298,20 +298,24 @@ func TestKilledWriterLosesNothingAcknowledged(t *testing.T) {
 		logs, rounds = 4, 2500 // side by side: most of a round is waiting
 	}
 	paths, acknowledged := make([]string, logs), make([]uint64, logs)
+	p := newProgress(t, "kill -9", logs*rounds)
 	var wg sync.WaitGroup
 	for i := range logs {
 		paths[i] = filepath.Join(t.TempDir(), "log")
 		wg.Go(func() {
 			for round := range rounds {
 				acknowledged[i] = max(acknowledged[i], killAfter(t, paths[i], round%23))
+				p.done.Add(1)
 			}
 		})
 	}
 	wg.Wait()
+	all := uint64(0)
 	for i, path := range paths {
 		checkKilled(t, path, acknowledged[i])
-		t.Logf("%d rounds, %d records acknowledged", rounds, acknowledged[i])
+		all += acknowledged[i]
 	}
+	tried(t, "%d kills with %d records acknowledged", logs*rounds, all)
 }
 
 func checkKilled(t *testing.T, path string, acknowledged uint64) {
