@@ -67,7 +67,7 @@ bench-scan: build ## what a scan costs beside cat, ripgrep and gitleaks (root); 
 bench-audit: ## what a durable decision costs beside the disk's own fdatasync and beside a hung journald, and how fast the log verifies; ARGS='-dir DIR -n 400'
 	@$(GO) run -buildvcs=false ./test/auditbench $(ARGS)
 
-soak-audit: ## the log under 10,000 kills, 2,000 power cuts, and every byte with every value (half an hour)
+soak-audit: ## the log under 10,000 kills, 2,000 power cuts, and every byte with every value; says how far it is, and in its last line what came of it (half an hour)
 	@PHIGATE_SOAK=1 $(GO) test -count 1 -timeout 6h -v -run 'Killed|Power|EveryByte|Examiner|WholeRecords' ./plugin/audit
 
 attacks: ## the same attacks on sealed journal files, an auditd-style file, a hash chain and this log: deploy/ATTACKS.md (root); ARGS=-update
