@@ -39,7 +39,7 @@ type logFlags struct {
 
 func (f *logFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.folder, "log", "", "the log's folder, a copy for example (default: the configuration's)")
+	flags.StringVar(&f.folder, "log", "", "the log's folder, or the state folder that it is in, a copy for example (default: the configuration's)")
 	flags.StringVar(&f.stateDir, "state-dir", "", "phigated's state folder (default: the configuration's)")
 	flags.StringVar(&f.config, "config", conf.DefaultPath, "phigated's configuration")
 }
@@ -47,6 +47,9 @@ func (f *logFlags) add(cmd *cobra.Command) {
 // dir is the folder of the log that was named.
 func (f *logFlags) dir(cmd *cobra.Command) (string, error) {
 	if f.folder != "" {
+		if inner := (conf.Config{StateDir: f.folder}).Log(); isFolder(inner) {
+			return inner, nil
+		}
 		return f.folder, nil
 	}
 	d := decisions{stateDir: f.stateDir, config: f.config, isExplicit: cmd.Flags().Changed("config")}
@@ -55,6 +58,11 @@ func (f *logFlags) dir(cmd *cobra.Command) (string, error) {
 		return "", err
 	}
 	return conf.Config{StateDir: state}.Log(), nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // maxGiven bounds a key or a checkpoint that is named on the command line, in bytes.
