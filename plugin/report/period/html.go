@@ -10,6 +10,7 @@ import (
 
 	"github.com/phigate/phigate/plugin/report/page"
 	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/hipaa"
 )
 
 //go:embed report.html
@@ -86,6 +87,9 @@ func (v view) Shown() []Violation { return v.Violations[:min(len(v.Violations), 
 
 // OnlyWarned are the decisions of a row that admitted with a warning.
 func (r row) OnlyWarned() int { return r.Warned - r.Audited }
+
+// AuditControls is the paragraph that the decision log itself serves.
+func (v view) AuditControls() string { return hipaa.AuditControls.String() }
 
 // UnitOf heads the table of the chart: a week is named by its first day.
 func (v view) UnitOf() string {

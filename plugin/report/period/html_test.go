@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/hipaa"
 )
 
 func rendered(t *testing.T, r *Report) string {
@@ -100,5 +103,17 @@ func TestChartHoldsAllBars(t *testing.T) {
 		if got := niceStep(top); got != want {
 			t.Errorf("niceStep(%d) = %d, want %d", top, got, want)
 		}
+	}
+}
+
+// The paragraph that the log itself serves has one row, whether a rule supports it too or not.
+func TestAuditControlsHasOneRow(t *testing.T) {
+	for name, infos := range map[string][]policy.Info{"no_rule": nil, "a_rule": {{ID: "log-suppressed", Cites: []hipaa.Citation{hipaa.AuditControls}}}} {
+		t.Run(name, func(t *testing.T) {
+			page := rendered(t, New(begin, begin, infos).Finish(begin, ""))
+			if rows, log := strings.Count(page, "45 CFR 164.312(b)"), strings.Count(page, "the decision log itself"); rows != 1 || log != 1 {
+				t.Errorf("%d rows, %d of the log", rows, log)
+			}
+		})
 	}
 }
