@@ -19,7 +19,7 @@ import (
 // refusals beyond are counted and not written down one by one. Each admission is a
 // record whatever comes, since it is the evidence that a container ran; beyond the
 // budget it has one finding of each rule, so that what can fill the disk is the
-// number of containers that really start, at some 2 KB for each gate that judges them.
+// number of containers that really start, at some 4 KB for each gate that judges them.
 const (
 	// foldFor is how long identical refusals are one record. Then comes another.
 	foldFor = time.Hour
