@@ -155,7 +155,7 @@ func TestCompileProblems(t *testing.T) {
 		{"label_softens_mode", spec("  mode: audit\n  selector: {podLabels: {matchLabels: {a: b}}}\n"), 5, 9, "only tighten", ""},
 		{"label_softens_rule", spec("  selector: {podLabels: {matchLabels: {a: b}}}\n  rules:\n  - {id: privileged, action: warn}\n"), 7, 30, "only tighten", ""},
 		{"label_platform", spec("  selector: {podLabels: {matchLabels: {a: b}}}\n  platformNamespaces: [x]\n"), 6, 24, "only tighten", ""},
-		{"key_twice", ownHead + "spec: {mode: audit}\nspec: {mode: audit}\n", 5, 1, "already defined", ""},
+		{"key_twice", ownHead + "spec: {mode: audit}\nspec: {mode: audit}\n", 5, 1, "stands here twice", ""},
 		{"alias", spec("  description: *x\n"), 5, 16, "alias", ""},
 		{"anchor", spec("  description: &x y\n"), 5, 16, "anchor", ""},
 		{"tag", spec("  description: !!str y\n"), 5, 16, "tag", ""},

@@ -357,3 +357,20 @@ func (f *formatter) literal(n *ast.LiteralNode, head string, indent, below int) 
 		f.out.WriteString(strings.Repeat("  ", below) + line + "\n")
 	}
 }
+
+// split cuts the tokens up into documents. Left to itself the parser drops
+// what follows an empty document.
+func split(tokens token.Tokens) []token.Tokens {
+	var parts []token.Tokens
+	for i, t := range tokens {
+		if i == 0 || t.Type == token.DocumentHeaderType && tokens[i-1].Type != token.DirectiveType || tokens[i-1].Type == token.DocumentEndType {
+			parts = append(parts, nil)
+			t.Prev = nil
+		}
+		parts[len(parts)-1].Add(t)
+	}
+	for _, part := range parts {
+		part[len(part)-1].Next = nil
+	}
+	return parts
+}

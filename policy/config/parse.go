@@ -7,9 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	yamlscan "github.com/goccy/go-yaml/scanner"
 	"github.com/goccy/go-yaml/token"
 )
@@ -19,7 +16,7 @@ import (
 const (
 	MaxSize   = 256 << 10 // bytes of one file
 	maxLine   = 16 << 10  // bytes of one line
-	maxTokens = 20_000    // the parser takes about 1.5 KB for each, and longer than linear time
+	maxTokens = 20_000    // of the scanner, which takes about 400 bytes for each
 	maxFlow   = 32        // brackets and braces within each other
 	maxColumn = 128       // of a key or dash that opens a block
 	maxDepth  = 40        // of the tree
@@ -87,7 +84,7 @@ func load(f File) (*source, []byte) {
 func (s *source) parse(data []byte) (docs []*node) {
 	defer func() {
 		if recover() != nil {
-			s.problem(position{}, "the YAML parser gave up on this file; rewrite it in a simpler form")
+			s.problem(position{}, "the YAML scanner gave up on this file; rewrite it in a simpler form")
 			docs = nil
 		}
 	}()
@@ -95,69 +92,12 @@ func (s *source) parse(data []byte) (docs []*node) {
 	if len(s.problems) > 0 {
 		return nil
 	}
-	for _, part := range split(tokens) {
-		s.scalars = scalarsIn(part)
-		file, err := parser.Parse(part, 0)
-		if err != nil {
-			s.syntax(err)
-			return nil
-		}
-		for _, doc := range file.Docs {
-			if doc.Body == nil {
-				continue
-			}
-			if n := s.convert(doc.Body, 0, indent{}); n != nil && n.kind != null {
-				docs = append(docs, n)
-			}
-		}
-		if len(s.problems) == 0 && s.scalars != 0 {
-			s.problem(positionOf(part[0]), "the YAML parser does not account for all of this document; rewrite it in a simpler form")
-		}
-	}
+	r := reader{source: s, all: tokens}
+	docs = r.documents()
 	if len(s.problems) > 0 {
 		return nil
 	}
 	return docs
-}
-
-// split cuts the tokens up into documents. Left to itself the parser drops
-// what follows an empty document, and a dropped policy would enforce nothing.
-func split(tokens token.Tokens) []token.Tokens {
-	var parts []token.Tokens
-	for i, t := range tokens {
-		if i == 0 || t.Type == token.DocumentHeaderType && tokens[i-1].Type != token.DirectiveType || tokens[i-1].Type == token.DocumentEndType {
-			parts = append(parts, nil)
-			t.Prev = nil
-		}
-		parts[len(parts)-1].Add(t)
-	}
-	for _, part := range parts {
-		part[len(part)-1].Next = nil
-	}
-	return parts
-}
-
-// scalarsIn counts the values of a document. Each must come out of the parser
-// again, so that nothing that was written is silently left out.
-func scalarsIn(tokens token.Tokens) (n int) {
-	for _, t := range tokens {
-		switch t.Type {
-		case token.StringType, token.SingleQuoteType, token.DoubleQuoteType, token.BoolType, token.NullType,
-			token.IntegerType, token.BinaryIntegerType, token.OctetIntegerType, token.HexIntegerType,
-			token.FloatType, token.InfinityType, token.NanType:
-			n++
-		}
-	}
-	return n
-}
-
-func (s *source) syntax(err error) {
-	var located yaml.Error
-	if errors.As(err, &located) && located.GetToken() != nil {
-		s.problem(positionOf(located.GetToken()), "not valid YAML: %s", located.GetMessage())
-		return
-	}
-	s.problem(position{}, "not valid YAML")
 }
 
 // tokens cuts the text up and refuses what no policy needs.
@@ -216,118 +156,8 @@ func (s *source) check(t *token.Token, flow int) (change int) {
 		s.problem(at, "merge keys are not accepted; write the keys out")
 	case token.DirectiveType:
 		s.problem(at, "YAML directives are not accepted; remove the line")
+	case token.InvalidType:
+		s.problem(at, "not valid YAML: %s", t.Error)
 	}
 	return 0
-}
-
-// indent are the columns beyond which the keys and the dashes of a block must
-// stand to belong to what is above them. The parser is checked for that too: it
-// reads a key after an empty list entry as that entry's.
-type indent struct{ keys, dashes int }
-
-// convert turns the parser's tree into ours; nil after a problem.
-func (s *source) convert(n ast.Node, depth int, in indent) *node {
-	at := positionOf(n.GetToken())
-	if depth > maxDepth {
-		s.problem(at, "nested too deeply")
-		return nil
-	}
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return s.convertMap(at, n.Values, n.IsFlowStyle, depth, in)
-	case *ast.MappingValueNode:
-		return s.convertMap(at, []*ast.MappingValueNode{n}, n.IsFlowStyle, depth, in)
-	case *ast.SequenceNode:
-		return s.convertList(at, n, depth, in)
-	case *ast.StringNode:
-		k := scalar
-		if n.Token.Type == token.DoubleQuoteType || n.Token.Type == token.SingleQuoteType {
-			k = quoted
-		}
-		s.scalars--
-		return &node{kind: k, at: at, text: n.Value}
-	case *ast.LiteralNode:
-		s.scalars--
-		return &node{kind: quoted, at: positionOf(n.Start), text: n.Value.Value}
-	case *ast.NullNode:
-		if n.Token.Type == token.NullType {
-			s.scalars--
-		}
-		return &node{kind: null, at: at}
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		s.scalars--
-		return &node{kind: scalar, at: at, text: n.GetToken().Value}
-	}
-	s.problem(at, "this form of YAML is not accepted here")
-	return nil
-}
-
-func (s *source) convertList(at position, n *ast.SequenceNode, depth int, in indent) *node {
-	out := &node{kind: list, at: at}
-	for i, value := range n.Values {
-		var inner indent
-		if !n.IsFlowStyle && i < len(n.Entries) {
-			dash := positionOf(n.Entries[i].Start)
-			if dash.column <= in.dashes || dash.column != out.at.column {
-				return s.misplaced(dash)
-			}
-			inner = indent{dash.column, dash.column}
-		}
-		item := s.convert(value, depth+1, inner)
-		if item == nil {
-			return nil
-		}
-		out.items = append(out.items, item)
-	}
-	return out
-}
-
-func (s *source) convertMap(at position, values []*ast.MappingValueNode, flow bool, depth int, in indent) *node {
-	out := &node{kind: mapping, at: at}
-	seen := map[string]bool{}
-	for i, kv := range values {
-		key := s.convert(kv.Key, depth+1, indent{})
-		if key == nil {
-			return nil
-		}
-		if i == 0 {
-			out.at = key.at
-		}
-		var inner indent
-		if !flow {
-			if key.at.column <= in.keys || key.at.column != out.at.column {
-				return s.misplaced(key.at)
-			}
-			inner = indent{key.at.column, key.at.column - 1}
-		}
-		switch {
-		case key.kind != scalar && key.kind != quoted:
-			s.problem(key.at, "a key must be a word")
-			return nil
-		case seen[key.text]:
-			s.problem(key.at, "key %s stands here twice", shown(key.text))
-			return nil
-		}
-		seen[key.text] = true
-		value := &node{kind: null, at: key.at}
-		if kv.Value != nil {
-			if value = s.convert(kv.Value, depth+1, inner); value == nil {
-				return nil
-			}
-		}
-		out.fields = append(out.fields, field{key: key.text, at: key.at, value: value})
-	}
-	return out
-}
-
-func (s *source) misplaced(at position) *node {
-	s.problem(at, "the indentation does not say what this belongs to; line it up with what it belongs to")
-	return nil
-}
-
-func positionOf(t *token.Token) position {
-	if t == nil || t.Position == nil {
-		return position{}
-	}
-	return position{t.Position.Line, t.Position.Column}
 }

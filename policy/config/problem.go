@@ -71,7 +71,6 @@ type source struct {
 	problems Problems
 	muted    bool
 	structs  map[reflect.Type]structKeys // those that were decoded into
-	scalars  int                         // values of the document being parsed that have not come out yet
 }
 
 func (s *source) problem(at position, format string, args ...any) { s.add(at, "", false, format, args) }

@@ -67,7 +67,10 @@ func TestStrictProblems(t *testing.T) {
 		{"tilde", "socket: ~\n", "f:1:1: `socket` has no value; write one, or leave the key out"},
 		{"two_documents", "count: 1\n---\ncount: 2\n", "f:3:1: a second document begins here; this file must hold one"},
 		{"swallowed_document", "---\n---\nsokcet: x\n", "f:3:1: unknown key `sokcet` (did you mean `socket`?)"},
-		{"key_after_empty_entry", "list:\n-\ncount: 1\n", "f:3:1: the indentation does not say what this belongs to; line it up with what it belongs to"},
+		{"key_after_empty_entry", "list:\n-\ncount: 1\n", "f:2:2: entry 1 of `list` has no value; write one, or leave the key out"},
+		{"key_below_another", "list: [a]\n count: 1\n", "f:2:2: the indentation does not say what this belongs to; line it up with what it belongs to"},
+		{"colon_in_a_text", "socket: a: b\n", "f:1:9: not valid YAML: this cannot stand here on the line; put a text in quotes that holds a sign of YAML, such as a colon before a space"},
+		{"comma_missing", "list: [a b: c d: e]\n", "f:1:16: not valid YAML: a comma is missing, or the sign that closes the `[` of line 1"},
 		{"explicit_key", "? count\n: 1\n", "f:1:1: a key after ? is not accepted; write key: value"},
 		{"tab", "nri:\n\tname: x\n", "f:2:1: not valid YAML: found character '\\t' that cannot start any token"},
 	} {
