@@ -53,6 +53,7 @@ func BenchmarkJudge(b *testing.B) {
 		p.Catalogue[r.ID] = r.Info
 	}
 	b.ReportAllocs()
+	before := cpu(b)
 	for b.Loop() {
 		report := policy.Report{Coverage: policy.Coverage{Rules: len(all)}}
 		for _, r := range all {
@@ -60,4 +61,5 @@ func BenchmarkJudge(b *testing.B) {
 		}
 		policy.NewDecision(s, policy.Decide(p, s, report), report.Now, 0)
 	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 }

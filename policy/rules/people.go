@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -28,8 +29,9 @@ type person struct {
 	count int
 }
 
-// look judges one "KEY=value" at a field.
-func (g *sightings) look(field, entry string) {
+// look judges one "KEY=value" at a field, or at a place of the list that the
+// field is; none is below 0.
+func (g *sightings) look(field string, index int, entry string) {
 	id, ok := identify(entry)
 	if !ok {
 		return
@@ -40,6 +42,9 @@ func (g *sightings) look(field, entry string) {
 			g.people = map[string]*person{}
 		}
 		p = &person{field: field}
+		if index >= 0 {
+			p.field = fmt.Sprintf("%s[%d]", field, index)
+		}
 		g.people[id.person] = p
 		g.order = append(g.order, id.person)
 	}

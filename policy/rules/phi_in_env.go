@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/hipaa"
 )
@@ -33,7 +31,7 @@ var phiInEnv = policy.Rule{
 func checkPHIInEnv(s *policy.Subject) []policy.Finding {
 	seen := sightings{place: "environment variable"}
 	for i, entry := range process(s).Env {
-		seen.look(fmt.Sprintf("process.env[%d]", i), entry)
+		seen.look("process.env", i, entry)
 	}
 	return seen.findings()
 }

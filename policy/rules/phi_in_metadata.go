@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"unicode"
@@ -39,25 +38,25 @@ const maxAnnotation = 256 << 10
 func checkPHIInMetadata(s *policy.Subject) []policy.Finding {
 	args := sightings{place: "argument"}
 	for _, one := range settings(s) {
-		args.look(one.field(), one.name+"="+one.value)
+		args.look("process.args", one.index, one.name+"="+one.value)
 	}
 	for i, arg := range process(s).Args {
 		if hasBlank(arg) && len(arg) <= maxArguments {
-			args.look(fmt.Sprintf("process.args[%d]", i), "="+arg)
+			args.look("process.args", i, "="+arg)
 		}
 	}
 	labels := sightings{place: "label"}
-	eachSorted(s.Pod.Labels, func(key, value string) { labels.look("pod.labels", key+"="+value) })
+	eachSorted(s.Pod.Labels, func(key, value string) { labels.look("pod.labels", -1, key+"="+value) })
 	found := append(args.findings(), labels.findings()...)
 	if !s.Sees.Has(policy.FactMetadata) || s.Spec == nil {
 		return found
 	}
 	annotations := sightings{place: "annotation"}
 	eachSorted(s.Spec.Annotations, func(key, value string) {
-		annotations.look("annotations", baseName(key)+"="+value[:min(len(value), maxAnnotation)])
+		annotations.look("annotations", -1, baseName(key)+"="+value[:min(len(value), maxAnnotation)])
 	})
 	host := sightings{place: "host name"}
-	host.look("hostname", "="+spaced(s.Spec.Hostname))
+	host.look("hostname", -1, "="+spaced(s.Spec.Hostname))
 	return slices.Concat(found, annotations.findings(), host.findings())
 }
 

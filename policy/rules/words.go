@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // words splits a variable's name at everything that is no letter or digit, and
@@ -12,28 +13,26 @@ import (
 // "db.password" are DB, PASSWORD. A word boundary of a regular expression does
 // not split at an underscore.
 func words(key string) []string {
-	var out []string
-	var word strings.Builder
-	flush := func() {
-		if word.Len() > 0 {
-			out = append(out, strings.ToUpper(word.String()))
-			word.Reset()
+	out := make([]string, 0, 4)
+	add := func(word string) {
+		if word != "" {
+			out = append(out, strings.ToUpper(word))
 		}
 	}
-	var last rune
-	for _, r := range key {
+	start, last := 0, rune(0)
+	for i, r := range key {
 		switch {
 		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
-			flush()
+			add(key[start:i])
+			_, size := utf8.DecodeRuneInString(key[i:])
+			start = i + size
 		case unicode.IsUpper(r) && unicode.IsLower(last):
-			flush()
-			word.WriteRune(r)
-		default:
-			word.WriteRune(r)
+			add(key[start:i])
+			start = i
 		}
 		last = r
 	}
-	flush()
+	add(key[start:])
 	return out
 }
 
@@ -69,7 +68,14 @@ func containsAny(words []string, phrases []string) bool {
 
 // endsWith says whether the words end with one of the phrases.
 func endsWith(words []string, phrases []string) bool {
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1]
 	return slices.ContainsFunc(phrases, func(p string) bool {
+		if !strings.HasSuffix(p, last) {
+			return false
+		}
 		first := len(words) - 1 - strings.Count(p, " ")
 		return first >= 0 && stands(words, first, p)
 	})
