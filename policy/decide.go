@@ -73,6 +73,7 @@ type inForce struct {
 	deleted  setting
 	failure  [5]setting // by SkipKind
 	platform bool
+	phi      bool                  // the subject mounts a volume that is declared to hold ePHI
 	granted  []granted             // by exceptions, to the finding that is being judged
 	excepted map[string]*Exception // used so far, by ID
 	reasoner
@@ -103,6 +104,7 @@ func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
 		OutOfScope:  {action: Audit},
 	}
 	in.platform = in.isPlatform()
+	in.phi = p.mountsPHI(s)
 	return in
 }
 
@@ -221,7 +223,7 @@ func (in *inForce) word(d *Document, rule string, info Info, f *Finding, notes m
 	action := said
 	if !own {
 		var note string
-		if action, note = in.isolated(info, action, notes); note != "" {
+		if action, note = in.builtIn(info, action, notes); note != "" {
 			why = note
 		}
 	}
@@ -241,7 +243,7 @@ func (in *inForce) standard(info Info, f *Finding, notes map[string]bool) Action
 		in.because(Reason{Said: Block, Action: Block, Why: "no rule of this name is known"})
 		return Block
 	}
-	action, why := in.isolated(info, info.Default, notes)
+	action, why := in.builtIn(info, info.Default, notes)
 	if in.mode == AuditOnly && action < Audit {
 		action, why = Audit, whyAudit
 	}
@@ -252,6 +254,19 @@ func (in *inForce) standard(info Info, f *Finding, notes map[string]bool) Action
 	action, why = in.except(f, action, why, policies...)
 	in.because(Reason{Said: info.Default, Action: action, Why: why})
 	return action
+}
+
+// builtIn is the built-in word on a rule, which is stricter where ePHI is
+// mounted.
+func (in *inForce) builtIn(info Info, said Action, notes map[string]bool) (action Action, note string) {
+	raised := in.phi && info.WithPHI != nil && *info.WithPHI < said
+	if raised {
+		said = *info.WithPHI
+	}
+	if action, note = in.isolated(info, said, notes); note == "" && raised {
+		note = whyPHI
+	}
+	return action, note
 }
 
 // isolated softens the built-in word on an isolation rule where the node itself

@@ -25,6 +25,7 @@ func catalogue() map[string]policy.Info {
 		"warns":  {ID: "warns", Default: policy.Warn, Severity: policy.Medium, Cites: cites},
 		"audits": {ID: "audits", Default: policy.Audit, Severity: policy.Low, Cites: cites},
 		"host":   {ID: "host", Default: policy.Block, Severity: policy.High, Isolation: true, Cites: cites},
+		"phi":    {ID: "phi", Default: policy.Warn, WithPHI: ptr(policy.Block), Severity: policy.High, Cites: cites},
 	}
 }
 

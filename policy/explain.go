@@ -17,6 +17,7 @@ type Reason struct {
 // What several places say.
 const (
 	whyAudit    = "in mode audit"
+	whyPHI      = "a volume with ePHI is mounted"
 	whyTightens = "selects by pod label or what else its author writes, so it can only tighten"
 )
 

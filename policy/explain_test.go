@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -11,10 +12,12 @@ import (
 func TestExplain(t *testing.T) {
 	p := &policy.Policy{Digest: "sha256:p", Catalogue: catalogue(), Documents: []policy.Document{
 		{Name: "trial", Mode: ptr(policy.AuditOnly), Actions: actions{"blocks": policy.Block}},
-		{Name: "roll-out", Mode: ptr(policy.Enforce), EnforceAfter: later, Actions: actions{"blocks": policy.Block}},
+		{Name: "roll-out", Mode: ptr(policy.Enforce), EnforceAfter: later, Actions: actions{"blocks": policy.Block}, PHIVolumes: []string{"/srv/ephi"}},
 		{Name: "docker", Selector: policy.Selector{Runtimes: []string{"docker"}}, Actions: actions{"warns": policy.Block}},
 	}}
-	e := policy.Explain(p, subject(), policy.Report{Now: now})
+	s := subject()
+	s.Spec = &specs.Spec{Mounts: []specs.Mount{{Source: "/srv/ephi", Destination: "/a", Type: "bind"}}}
+	e := policy.Explain(p, s, policy.Report{Now: now})
 	got := map[string][]string{}
 	for _, d := range e.Documents {
 		got["documents"] = append(got["documents"], d.Document.Name+" "+d.Excluded)
@@ -35,6 +38,7 @@ func TestExplain(t *testing.T) {
 		"warns":     {"warn", "baseline: warn -> warn "},
 		"audits":    {"audit", "baseline: audit -> audit "},
 		"host":      {"block", "baseline: block -> block "},
+		"phi":       {"block", "baseline: warn -> block a volume with ePHI is mounted"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("explained otherwise (-want +got):\n%s", diff)

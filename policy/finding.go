@@ -117,10 +117,21 @@ type Info struct {
 	Proposed []hipaa.Proposal
 	Severity Severity
 	Default  Action // under the built-in baseline
+	// WithPHI is the built-in action, where it is another, on a container that mounts
+	// a volume which the operator declared to hold ePHI (phiVolumes); nil: the same.
+	WithPHI *Action
 	// Visible: it is about what the container sees, so that a file which an upper
 	// layer deletes or replaces no longer counts.
 	Visible   bool
 	Isolation bool   // softened to audit in platform namespaces
 	Rationale string // why it matters, with the normative text
 	Fix       string // what to do about it, one sentence
+}
+
+// Actions are the built-in actions in words: "warn, block with ePHI".
+func (i Info) Actions() string {
+	if i.WithPHI == nil {
+		return i.Default.String()
+	}
+	return i.Default.String() + ", " + i.WithPHI.String() + " with ePHI"
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/phigate/phigate/policy"
 )
 
@@ -26,7 +28,7 @@ func (c choose) maybe() *policy.Action {
 }
 
 func (c choose) rule() string {
-	return []string{"blocks", "warns", "audits", "host", "own0", "own1", "nobody-knows"}[c.IntN(7)]
+	return []string{"blocks", "warns", "audits", "host", "phi", "own0", "own1", "nobody-knows"}[c.IntN(8)]
 }
 
 func (c choose) document(i int) policy.Document {
@@ -43,6 +45,9 @@ func (c choose) document(i int) policy.Document {
 	}
 	if c.IntN(4) == 0 {
 		d.EnforceAfter = later
+	}
+	if c.IntN(4) == 0 {
+		d.PHIVolumes = []string{"/srv/ephi"}
 	}
 	if c.IntN(3) == 0 {
 		d.Platform = [][]string{{}, {"clinic-a"}, {"kube-system"}}[c.IntN(3)]
@@ -115,6 +120,9 @@ func (c choose) subject() *policy.Subject {
 	s.Pod.Namespace = []string{"", "clinic-a", "kube-system"}[c.IntN(3)]
 	if c.IntN(2) == 0 {
 		s.Pod.Labels = nil
+	}
+	if c.IntN(2) == 0 {
+		s.Spec = &specs.Spec{Mounts: []specs.Mount{{Source: "/srv/ephi/a", Destination: "/a", Type: "bind"}}}
 	}
 	return s
 }

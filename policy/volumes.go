@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // What a pattern of phiVolumes can say besides a path of the host: that it must
@@ -61,6 +62,24 @@ func (s *Subject) ReadOnlyPHIVolume(hostPath string) bool {
 func (s *Subject) ForeignPHIVolume(hostPath string) bool {
 	return slices.ContainsFunc(s.ForeignPHIVolumes, func(pattern string) bool { return ofHost(pattern) && meets(pattern, hostPath) }) &&
 		!slices.ContainsFunc(s.GrantedPHIVolumes, func(pattern string) bool { return ofHost(pattern) && holds(pattern, hostPath) })
+}
+
+// mountsPHI says whether a subject mounts what the documents that select it
+// declare to hold ePHI: by a path of the host, or at a path of the container.
+func (p *Policy) mountsPHI(s *Subject) bool {
+	if s.Spec == nil || !slices.ContainsFunc(p.Documents, func(d Document) bool { return len(d.PHIVolumes) > 0 }) {
+		return false
+	}
+	s = p.WithPHIVolumes(s)
+	inside := s.ContainerPHIPaths()
+	return slices.ContainsFunc(s.Spec.Mounts, func(m specs.Mount) bool {
+		for _, source := range []string{m.Source, s.Host.RealPath[m.Source]} {
+			if source != "" && s.PHIVolume(source) {
+				return true
+			}
+		}
+		return slices.ContainsFunc(inside, func(at string) bool { return meets(at, m.Destination) })
+	})
 }
 
 // ContainerPHIPaths are the paths of the container at which ePHI is kept.

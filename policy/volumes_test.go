@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/phigate/phigate/policy"
 )
@@ -45,5 +46,50 @@ func TestGrantsOfPHIVolumes(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/data"}, got.ContainerPHIPaths()); diff != "" {
 		t.Errorf("paths of the container (-want +got):\n%s", diff)
+	}
+}
+
+// TestDecideWithPHI: where a volume with ePHI is mounted a rule may be stricter
+// than elsewhere; the operator's own word stands.
+func TestDecideWithPHI(t *testing.T) {
+	volumes := policy.Document{Name: "clinic", PHIVolumes: []string{"/srv/ephi/**", "container:/data/phi"}}
+	with := func(change func(d *policy.Document)) policy.Document {
+		d := volumes
+		change(&d)
+		return d
+	}
+	mount := func(source, destination string) []specs.Mount {
+		return []specs.Mount{{Source: "proc", Destination: "/proc", Type: "proc"}, {Source: source, Destination: destination, Type: "bind"}}
+	}
+	for _, c := range []struct {
+		name   string
+		doc    policy.Document
+		mounts []specs.Mount
+		want   policy.Action
+	}{
+		{"mounted", volumes, mount("/srv/ephi/a", "/x"), policy.Block},
+		{"mounted_above", volumes, mount("/srv", "/x"), policy.Block},
+		{"through_a_link", volumes, mount("/link", "/x"), policy.Block},
+		{"at_the_containers_path", volumes, mount("/var/lib/kubelet/pods/1/volumes/x", "/data/phi"), policy.Block},
+		{"mounted_elsewhere", volumes, mount("/srv/code", "/x"), policy.Warn},
+		{"nothing_mounted", volumes, nil, policy.Warn},
+		{"source_not_said", volumes, mount("", "/x"), policy.Warn},
+		{"of_others", with(func(d *policy.Document) { d.Selector.Runtimes = []string{"docker"} }), mount("/srv/ephi", "/x"), policy.Warn},
+		{"by_label", with(func(d *policy.Document) { d.Selector = byLabel }), mount("/srv/ephi", "/x"), policy.Block},
+		{"own_word", with(func(d *policy.Document) { d.Actions = actions{"phi": policy.Warn} }), mount("/srv/ephi", "/x"), policy.Warn},
+		{"of_a_profile", with(func(d *policy.Document) {
+			d.Inherited = map[string]policy.Inherited{"phi": {Action: policy.Warn, Profile: "p"}}
+		}), mount("/srv/ephi", "/x"), policy.Block},
+		{"mode_audit", with(func(d *policy.Document) { d.Mode = ptr(policy.AuditOnly) }), mount("/srv/ephi", "/x"), policy.Audit},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := subject()
+			s.Spec = &specs.Spec{Mounts: c.mounts}
+			s.Host.RealPath = map[string]string{"/link": "/srv/ephi/b"}
+			p := &policy.Policy{Catalogue: catalogue(), Documents: []policy.Document{c.doc}}
+			if v := policy.Decide(p, s, policy.Report{Findings: []policy.Finding{{Rule: "phi"}}}); v.Findings[0].Action != c.want {
+				t.Errorf("got %s, want %s", v.Findings[0].Action, c.want)
+			}
+		})
 	}
 }

@@ -58,6 +58,7 @@ type ruleEntry struct {
 	Controls  []policy.Control `json:"controls"`
 	Proposed  []string         `json:"proposed"` // never law
 	Isolation bool             `json:"isolation"`
+	WithPHI   *policy.Action   `json:"withPhi,omitempty"` // where a volume of phiVolumes is mounted
 	Rationale string           `json:"rationale"`
 	Fix       string           `json:"fix"`
 }
@@ -74,7 +75,7 @@ func rulesJSON(w io.Writer, infos []policy.Info) error {
 		e := ruleEntry{
 			ID: info.ID, Rows: append([]string{}, info.Aliases...), Title: info.Title, Severity: info.Severity, Action: info.Default,
 			Relation: info.Relation, Controls: append([]policy.Control{}, info.Controls...), Proposed: []string{}, Isolation: info.Isolation,
-			Rationale: info.Rationale, Fix: info.Fix,
+			Rationale: info.Rationale, Fix: info.Fix, WithPHI: info.WithPHI,
 		}
 		for _, c := range info.Cites {
 			e.Citations = append(e.Citations, ruleCitation{c.String(), c.Title(), c.Kind().String()})
@@ -106,6 +107,9 @@ func listRules(w io.Writer, infos []policy.Info) error {
 func showRule(w io.Writer, info policy.Info) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n%s\n\nby default  %s\nseverity    %s\n", info.ID, strings.Join(info.Aliases, ", "), info.Title, info.Default, info.Severity)
+	if info.WithPHI != nil {
+		fmt.Fprintf(&b, "with ePHI   %s, where a volume of phiVolumes is mounted\n", *info.WithPHI)
+	}
 	for _, c := range info.Cites {
 		fmt.Fprintf(&b, "%-10s  %s, %s (%s)\n", info.Relation, c, c.Title(), c.Kind())
 	}

@@ -44,7 +44,11 @@ spec:
   rules:
 `)
 	for _, info := range whole() {
-		fmt.Fprintf(&b, "  - {id: %s, action: %s} # %s%s\n", info.ID, info.Default, strings.Join(append(slices.Clone(info.Aliases), ""), ": "), info.Title)
+		phi := ""
+		if info.WithPHI != nil {
+			phi = "; " + info.WithPHI.String() + " where ePHI is mounted"
+		}
+		fmt.Fprintf(&b, "  - {id: %s, action: %s} # %s%s%s\n", info.ID, info.Default, strings.Join(append(slices.Clone(info.Aliases), ""), ": "), info.Title, phi)
 	}
 	generated(t, "profiles/hipaa-baseline.yaml", b.String())
 }

@@ -18,7 +18,7 @@ var dangerousCapability = policy.Rule{
 		Title:    "The container holds a capability that breaks its isolation",
 		Cites:    []hipaa.Citation{hipaa.AccessControl},
 		Controls: []policy.Control{podSecurity("baseline: capabilities_baseline"), cisDocker("5.4")},
-		Severity: policy.High, Default: policy.Warn, Isolation: true,
+		Severity: policy.High, Default: policy.Warn, WithPHI: new(policy.Block), Isolation: true,
 		Rationale: "Access must be allowed only to persons and programs that were granted it (164.312(a)(1)). With one of these " +
 			"capabilities a program can read other programs' memory or files, load code into the kernel or change the node's network.",
 		Fix: "Drop ALL capabilities and add back only harmless ones, such as NET_BIND_SERVICE.",

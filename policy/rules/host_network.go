@@ -17,7 +17,7 @@ var hostNetwork = policy.Rule{
 		Cites:    []hipaa.Citation{hipaa.TransmissionSecurity},
 		Controls: []policy.Control{podSecurity("baseline: hostNamespaces"), cisKubernetes("5.2.5"), cisDocker("5.10")},
 		Proposed: []hipaa.Proposal{hipaa.ProposedAccessControl},
-		Severity: policy.High, Default: policy.Warn, Isolation: true,
+		Severity: policy.High, Default: policy.Warn, WithPHI: new(policy.Block), Isolation: true,
 		Rationale: "ePHI must be guarded while it is transmitted (164.312(e)(1)). In the host's network a container reaches services " +
 			"that listen on the node's loopback, passes by network policies and, with NET_RAW, sees the node's traffic.",
 		Fix: "Remove hostNetwork: true and publish the port with a Service.",

@@ -19,7 +19,7 @@ var imageNotPinned = policy.Rule{
 		ID: "image-not-pinned", Aliases: []string{"OCI-026"},
 		Title:    "The image is not named by its digest",
 		Cites:    []hipaa.Citation{hipaa.Integrity},
-		Severity: policy.Low, Default: policy.Audit,
+		Severity: policy.Low, Default: policy.Audit, WithPHI: new(policy.Warn),
 		Rationale: "ePHI must be protected from improper alteration (164.312(c)(1)), and so must the programs that can alter it. A tag " +
 			"means another image tomorrow; a digest is the image that was looked at.",
 		Fix: "Deploy the image as name@sha256:..., for example with a controller that resolves tags.",

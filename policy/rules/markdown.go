@@ -16,7 +16,7 @@ func Markdown(w io.Writer, rules []policy.Rule) error {
 		"it never makes anyone compliant. \"R\" is a required and \"A\" an addressable implementation specification, others are standards.\n\n" + ephi +
 		"\n| rule | row | severity | action | supports |\n| --- | --- | --- | --- | --- |\n")
 	for _, r := range rules {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", r.ID, r.ID, strings.Join(r.Aliases, ", "), r.Severity, r.Default, citations(r.Info, false))
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", r.ID, r.ID, strings.Join(r.Aliases, ", "), r.Severity, r.Info.Actions(), citations(r.Info, false))
 	}
 	for _, r := range rules {
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n%s\n\n- %s: %s\n", r.ID, r.Title, r.Rationale, capital(r.Relation.String()), citations(r.Info, true))
@@ -41,16 +41,16 @@ func Markdown(w io.Writer, rules []policy.Rule) error {
 
 // ephi is what operators must know of rules whose weight depends on whether a
 // container handles ePHI.
-const ephi = `Whether a container handles ePHI is what the operator says, never a guess. The actions below hold everywhere; a policy that selects
-the namespaces or images with ePHI raises them there, for example:
+const ephi = `Whether a container handles ePHI is what the operator says, never a guess. Where two actions stand below, the second is of containers that
+mount a volume which a policy declares to hold ePHI; the others hold everywhere. A policy that selects the namespaces or images with ePHI
+raises more of them, for example:
 
     spec:
       selector: {namespaces: {in: ["clinic-*"]}}
       phiVolumes: ["/srv/ephi/**", "/srv/codes/**:ro", "container:/data/phi"]
       rules:
-      - {id: dangerous-capability, action: block}
-      - {id: host-network, action: block}
-      - {id: image-not-pinned, action: warn}
+      - {id: run-as-root, action: block}
+      - {id: image-not-pinned, action: block}
 
 In phiVolumes a path of the host, or a pattern, says where ePHI lies; with ` + "`:ro`" + ` it is to be mounted read-only; with ` + "`container:`" + ` it is a
 path of the container at which a volume must be mounted. What one document declares is granted to the containers that it selects

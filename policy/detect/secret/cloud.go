@@ -22,6 +22,7 @@ func CloudCredentials() detect.Detector {
 		Cites:    []hipaa.Citation{hipaa.PasswordManagement},
 		Severity: policy.High,
 		Default:  policy.Warn,
+		WithPHI:  new(policy.Block),
 		Rationale: "Passwords, and keys that serve as such, must be safeguarded (164.308(a)(5)(ii)(D)). A cloud's key in an image opens " +
 			"storage and databases to whoever pulls it, far beyond the container.",
 		Fix: "Disable the key in the cloud, remove it from the image and the layers below, and give the workload an identity of its own " +
