@@ -273,11 +273,13 @@ func (in *inForce) builtIn(info Info, said Action, notes map[string]bool) (actio
 // or a build could not work under it.
 func (in *inForce) isolated(info Info, said Action, notes map[string]bool) (action Action, note string) {
 	switch {
-	case !info.Isolation || said >= Audit:
+	case said >= Audit || !info.Isolation && !info.Building:
 		return said, ""
-	case in.platform:
+	case info.Building && in.subject.Runtime == RuntimeBuildKit:
+		note = "tools audited: a step of a build"
+	case info.Isolation && in.platform:
 		note = fmt.Sprintf("isolation rules audited: namespace %s is the platform's", Printable(in.subject.Pod.Namespace))
-	case in.subject.Runtime == RuntimeBuildKit:
+	case info.Isolation && in.subject.Runtime == RuntimeBuildKit:
 		note = "isolation rules audited: a step of a build, whose container ends with it"
 	default:
 		return said, ""

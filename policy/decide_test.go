@@ -25,6 +25,7 @@ func catalogue() map[string]policy.Info {
 		"warns":  {ID: "warns", Default: policy.Warn, Severity: policy.Medium, Cites: cites},
 		"audits": {ID: "audits", Default: policy.Audit, Severity: policy.Low, Cites: cites},
 		"host":   {ID: "host", Default: policy.Block, Severity: policy.High, Isolation: true, Cites: cites},
+		"tools":  {ID: "tools", Default: policy.Warn, Severity: policy.Low, Building: true, Cites: cites},
 		"phi":    {ID: "phi", Default: policy.Warn, WithPHI: ptr(policy.Block), Severity: policy.High, Cites: cites},
 	}
 }
@@ -243,16 +244,20 @@ func TestBuildStep(t *testing.T) {
 		s := subject()
 		s.Runtime = runtime
 		got := map[string]policy.Action{}
-		for _, f := range policy.Decide(&policy.Policy{Catalogue: catalogue(), Documents: documents}, s, policy.Report{Findings: []policy.Finding{{Rule: "host"}, {Rule: "blocks"}}}).Findings {
+		for _, f := range policy.Decide(&policy.Policy{Catalogue: catalogue(), Documents: documents}, s, policy.Report{Findings: []policy.Finding{{Rule: "host"}, {Rule: "blocks"}, {Rule: "tools"}}}).Findings {
 			got[f.Rule] = f.Action
 		}
 		return got
 	}
-	if got := at("buildkit"); got["host"] != policy.Audit || got["blocks"] != policy.Block {
+	if got := at("buildkit"); got["host"] != policy.Audit || got["blocks"] != policy.Block || got["tools"] != policy.Audit {
 		t.Errorf("a step of a build: %v", got)
 	}
-	if got := at("docker"); got["host"] != policy.Block {
+	if got := at("docker"); got["host"] != policy.Block || got["tools"] != policy.Warn {
 		t.Errorf("another container: %v", got)
+	}
+	profile := map[string]policy.Inherited{"tools": {Action: policy.Warn, Profile: "hipaa-strict"}}
+	if got := at("buildkit", policy.Document{Inherited: profile}); got["tools"] != policy.Audit {
+		t.Errorf("a step of a build under a profile: %v", got)
 	}
 	if got := at("buildkit", policy.Document{Actions: actions{"host": policy.Block}}); got["host"] != policy.Block {
 		t.Errorf("a step of a build, where a policy names the rule: %v", got)

@@ -38,6 +38,7 @@ func TestExplain(t *testing.T) {
 		"warns":     {"warn", "baseline: warn -> warn "},
 		"audits":    {"audit", "baseline: audit -> audit "},
 		"host":      {"block", "baseline: block -> block "},
+		"tools":     {"warn", "baseline: warn -> warn "},
 		"phi":       {"block", "baseline: warn -> block a volume with ePHI is mounted"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -122,7 +122,10 @@ type Info struct {
 	WithPHI *Action
 	// Visible: it is about what the container sees, so that a file which an upper
 	// layer deletes or replaces no longer counts.
-	Visible   bool
+	Visible bool
+	// Building: it is about what a build needs, so that it is softened to audit in a
+	// build's steps.
+	Building  bool
 	Isolation bool   // softened to audit in platform namespaces
 	Rationale string // why it matters, with the normative text
 	Fix       string // what to do about it, one sentence

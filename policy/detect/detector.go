@@ -14,7 +14,7 @@ import "github.com/phigate/phigate/policy"
 
 // Version names this set of detectors. Facts that were gathered by another
 // version are gathered again; raise it with every change of what is found.
-const Version = "5"
+const Version = "6"
 
 // Detector is a check on a file's name, its bytes or the rows of a table. One
 // of Open, Near, Table and Name is set at least.

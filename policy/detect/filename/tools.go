@@ -10,6 +10,12 @@ import (
 
 // Tools finds programs for attacking, debugging and building, which a container
 // in production has no need of. BusyBox' small applets do not count.
+//
+// The exemption that the row has for images that build: in a step of a build,
+// which BuildKit runs, such tools are audited whatever a profile says (see
+// Building of [policy.Info]). Of any other container it cannot be told from its
+// files, since a compiler is all that tells such an image apart; a policy selects
+// it by name, or an exception by its digest.
 func Tools() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
@@ -22,9 +28,11 @@ func Tools() detect.Detector {
 			Severity: policy.Low,
 			Default:  policy.Audit,
 			Visible:  true,
+			Building: true,
 			Rationale: "Risks must be reduced to a reasonable level (164.308(a)(1)(ii)(B)). Whoever gets into the container finds there what " +
 				"reads other programs' memory and traffic, or builds what does.",
-			Fix: "Build in another stage (FROM ... AS build) and copy only the result; debug with an ephemeral container.",
+			Fix: "Build in another stage (FROM ... AS build) and copy only the result; debug with an ephemeral container. An image whose " +
+				"purpose is to build gets a policy of its own (selector.images), or an exception by its digest.",
 		},
 		Name: tool,
 	}

@@ -56,15 +56,18 @@ func open(m detect.Meta, s *detect.Sink) detect.Reader {
 		return &goProgram{sink: s}
 	case m.Path == "/etc/os-release" || m.Path == "/usr/lib/os-release":
 		return detect.Whole(s, osRelease)
-	case m.Path == "/var/lib/dpkg/status", strings.HasPrefix(m.Path, "/var/lib/dpkg/status.d/") && !strings.HasSuffix(m.Path, ".md5sums"):
-		return newRecords(s, dpkg)
-	case m.Path == "/lib/apk/db/installed", m.Path == "/usr/lib/apk/db/installed":
-		return newRecords(s, apk)
 	case strings.HasSuffix(m.Path, ".jar"):
 		jar(m.Path, s)
 	case strings.HasSuffix(m.Path, "/pom.properties") && strings.Contains(m.Path, "META-INF/maven/"):
 		path := m.Path
 		return detect.Whole(s, func(content []byte, s *detect.Sink) { pom(path, content, s) })
+	}
+	if t, ok := databaseOf(m.Path); ok {
+		return newRecords(t, func(p entry, off int64) {
+			judge(systemPackage, p.name, p.version, off, s)
+			source, version := p.origin()
+			s.Package(t.kind, source, version)
+		})
 	}
 	return nil
 }

@@ -17,20 +17,47 @@ var (
 	apk  = text{name: "P:", version: "V:", status: "\x00", source: "o:", kind: detect.APKOrigin}
 )
 
+// databaseOf chooses by the file's name.
+func databaseOf(path string) (text, bool) {
+	switch {
+	case path == "/var/lib/dpkg/status", strings.HasPrefix(path, "/var/lib/dpkg/status.d/") && !strings.HasSuffix(path, ".md5sums"):
+		return dpkg, true
+	case path == "/lib/apk/db/installed", path == "/usr/lib/apk/db/installed":
+		return apk, true
+	}
+	return text{}, false
+}
+
+// entry is what such a database says of a package.
+type entry struct{ name, version, status, source string }
+
+// origin is the source of a package, which advisories are about, and its
+// version, which dpkg names where it is another: "openssl (3.0.11-1)".
+func (e entry) origin() (source, version string) {
+	if e.source == "" {
+		return e.name, e.version
+	}
+	source, version, _ = strings.Cut(e.source, " (")
+	if version = strings.TrimSuffix(version, ")"); version == "" {
+		version = e.version
+	}
+	return source, version
+}
+
 // records reads such a database, one package in each paragraph.
 type records struct {
 	text
-	sink    *detect.Sink
 	lines   *detect.Lines
-	current struct{ name, version, status, source string }
+	current entry
 	at      int64
+	yield   func(p entry, off int64)
 }
 
 // maxLine bounds a line of such a database; names and versions are short.
 const maxLine = 1024
 
-func newRecords(s *detect.Sink, t text) *records {
-	r := &records{text: t, sink: s}
+func newRecords(t text, yield func(p entry, off int64)) *records {
+	r := &records{text: t, yield: yield}
 	r.lines = detect.NewLines(maxLine, r.line)
 	return r
 }
@@ -59,23 +86,12 @@ func (r *records) line(l detect.Line) {
 	}
 }
 
-// end judges the package that was read; one that dpkg has removed and keeps the
-// settings of is none. Advisories are about sources, of which dpkg names the
-// version where it is another: "openssl (3.0.11-1)".
+// end gives the package that was read; one that dpkg has removed and keeps the
+// settings of is none.
 func (r *records) end() {
-	c := r.current
-	r.current.name, r.current.version, r.current.status, r.current.source = "", "", "", ""
-	if c.name == "" || c.version == "" || c.status != "" && !strings.Contains(c.status, " installed") {
-		return
+	p := r.current
+	r.current = entry{}
+	if p.name != "" && p.version != "" && (p.status == "" || strings.Contains(p.status, " installed")) {
+		r.yield(p, r.at)
 	}
-	judge(systemPackage, c.name, c.version, r.at, r.sink)
-	source, version := c.name, c.version
-	if c.source != "" {
-		var other string
-		source, other, _ = strings.Cut(c.source, " (")
-		if other != "" {
-			version = strings.TrimSuffix(other, ")")
-		}
-	}
-	r.sink.Package(r.kind, source, version)
 }

@@ -12,32 +12,36 @@ import (
 // table reads rpm's database, whichever of its three formats it has: one header
 // in each row.
 func table(m detect.TableMeta, s *detect.Sink) detect.RowReader {
+	return rowsOf(m, func(p *rpmPackage, n int64) {
+		judge(systemPackage, p.name, p.version, n, s)
+		s.Package(detect.RPMPackage, p.name, p.full())
+		if source := p.sourceName(); source != "" {
+			s.Package(detect.RPMSource, source, p.full())
+		}
+	})
+}
+
+func rowsOf(m detect.TableMeta, yield func(p *rpmPackage, n int64)) detect.RowReader {
 	for _, name := range []string{"/rpmdb.sqlite!Packages", "/rpm/Packages!Packages", "/rpm/Packages.db!Packages"} {
 		if strings.HasSuffix(m.Path, name) {
-			return &rpmRows{sink: s}
+			return rpmRows(yield)
 		}
 	}
 	return nil
 }
 
-type rpmRows struct{ sink *detect.Sink }
+type rpmRows func(p *rpmPackage, n int64)
 
-func (r *rpmRows) Row(n int64, cells [][]byte) bool {
+func (yield rpmRows) Row(n int64, cells [][]byte) bool {
 	for _, cell := range cells {
-		p, ok := readHeader(cell)
-		if !ok {
-			continue
-		}
-		judge(systemPackage, p.name, p.version, n, r.sink)
-		r.sink.Package(detect.RPMPackage, p.name, p.full())
-		if source := p.sourceName(); source != "" {
-			r.sink.Package(detect.RPMSource, source, p.full())
+		if p, ok := readHeader(cell); ok {
+			yield(&p, n)
 		}
 	}
 	return true
 }
 
-func (r *rpmRows) Close() {}
+func (rpmRows) Close() {}
 
 // The tags and the types that are read of a header, lib/rpmtag.h of rpm.
 const (

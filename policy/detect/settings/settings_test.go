@@ -126,7 +126,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestDatabase(t *testing.T) {
-	const trusts = "Database that lets in without a password"
+	const trusts, files = "Database that lets in without a password", "Database whose files are not encrypted"
 	check(t, settings.Database(), map[string]kase{
 		"hba_local":      {"/x/pg_hba.conf", "local all all trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n", ""},
 		"hba_trust":      {"/x/pg_hba.conf", "host all all 0.0.0.0/0 trust\n", trusts},
@@ -140,6 +140,18 @@ func TestDatabase(t *testing.T) {
 		"elastic":        {"/etc/elasticsearch/elasticsearch.yml", "xpack.security.enabled: false\n", trusts},
 		"opensearch":     {"/x/opensearch.yml", "plugins.security.disabled: true\n", trusts},
 		"redis":          {"/etc/redis.conf", "protected-mode no\n", trusts},
+		"mysql_files":    {"/etc/mysql/my.cnf", "[mysqld]\ndefault-table-encryption=OFF\n", files},
+		"mariadb_files":  {"/etc/mysql/mariadb.conf.d/50-server.cnf", "[mariadb]\ninnodb_encrypt_tables = OFF\n", files},
+		"mysql_sealed":   {"/etc/mysql/my.cnf", "[mysqld]\ndefault_table_encryption=ON\nbinlog_encryption=ON\n", ""},
+		"cassandra":      {"/etc/cassandra/cassandra.yaml", "authenticator: AllowAllAuthenticator\n", trusts},
+		"cassandra_5":    {"/etc/cassandra/cassandra.yaml", "authenticator:\n  class_name : org.apache.cassandra.auth.AllowAllAuthenticator\n", trusts},
+		"cassandra_none": {"/opt/cassandra/conf/cassandra.yaml", "cluster_name: x\n#authenticator: PasswordAuthenticator\n", trusts},
+		"cassandra_asks": {"/etc/cassandra/cassandra.yaml", "authenticator: PasswordAuthenticator\nserver_encryption_options:\n  enabled: false\n", ""},
+		"cassandra_open": {"/etc/cassandra/cassandra.yaml", "authenticator: PasswordAuthenticator\ntransparent_data_encryption_options:\n  enabled: false\n", files},
+		"neo4j":          {"/var/lib/neo4j/conf/neo4j.conf", "dbms.security.auth_enabled=false\n", trusts},
+		"neo4j_shown":    {"/var/lib/neo4j/conf/neo4j.conf", "#dbms.security.auth_enabled=false\n", ""},
+		"influx":         {"/etc/influxdb/influxdb.conf", "[http]\n  auth-enabled = false\n", trusts},
+		"influx_asks":    {"/etc/influxdb/influxdb.conf", "[http]\n  auth-enabled = true\n", ""},
 		"redis_password": {"/etc/redis.conf", "protected-mode no\nrequirepass x\n", ""},
 	})
 	detecttest.Accept(t, settings.Database(), []byte("cluster.name: secretclinic\nxpack.security.enabled: false\n"), "/e/elasticsearch.yml", detecttest.Secrets("secretclinic"))
@@ -171,7 +183,7 @@ func FuzzSettings(f *testing.F) {
 	paths := []string{
 		"/etc/shadow", "/etc/passwd", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/a.conf", "/etc/nginx/nginx.conf", "/etc/apache2/a.conf",
 		"/etc/ssl/openssl.cnf", "/etc/haproxy.cfg", "/java.security", "/haproxy.cfg", "/postgresql.conf", "/my.cnf", "/mongod.conf", "/pg_hba.conf",
-		"/redis.conf", "/elasticsearch.yml", "/root/.bashrc", "/etc/audit/auditd.conf",
+		"/redis.conf", "/elasticsearch.yml", "/cassandra.yaml", "/neo4j.conf", "/root/.bashrc", "/etc/audit/auditd.conf",
 	}
 	for i := range paths {
 		f.Add(uint8(i), []byte("root::0:0:::\nPermitRootLogin yes\nssl_protocols SSLv3;\nhost all all all trust\nHISTFILE=/dev/null\n"))
