@@ -29,7 +29,7 @@ func (in *inForce) decide() Verdict {
 	r := in.report
 	v := Verdict{
 		Action: Allow, Mode: in.mode, Deferred: r.Deferred, Coverage: r.Coverage,
-		Individuals: r.Individuals, Policy: in.policy.Digest, PolicyVersion: in.policy.Version,
+		Individuals: r.Individuals, Software: r.Software, Policy: in.policy.Digest, PolicyVersion: in.policy.Version,
 	}
 	notes := map[string]bool{}
 	v.Findings = slices.Grow(v.Findings, len(r.Findings))
@@ -379,6 +379,8 @@ func compareFindings(a, b *Finding) int {
 		cmp.Compare(b.Individuals.Low, a.Individuals.Low),
 		boolInt(a.Synthetic)-boolInt(b.Synthetic),
 		strings.Compare(a.Fingerprint, b.Fingerprint),
+		strings.Compare(a.Package, b.Package),
+		strings.Compare(a.Advisories, b.Advisories),
 	)
 }
 

@@ -56,6 +56,9 @@ type Decision struct {
 	PolicyVersion string `json:"policyVersion,omitempty"`
 	// ImageConfig is the digest of the image's configuration; ImageDigest is its manifest's.
 	ImageConfig string `json:"imageConfig,omitempty"`
+	// Software are the dates of what the image's software was compared with; none
+	// where no software was met.
+	Software SoftwareFacts `json:"software,omitzero"`
 	// Requester is who asked for the container; none in records about no container.
 	Requester Requester `json:"requester,omitzero"`
 	// Origin is where the record was written; it is the log's to fill in.
@@ -82,8 +85,12 @@ type Record struct {
 	CountBucket string      `json:"countBucket,omitempty"` // "2-10", "11-100", "101-1000", "1001-10000" or ">10000"
 	Individuals Individuals `json:"individuals"`
 	Synthetic   bool        `json:"synthetic,omitempty"` // marked as test data, all of it
-	Fingerprint string      `json:"fingerprint,omitempty"`
-	Exception   string      `json:"exception"` // IDs, joined by ", ", of those without which the action would be stricter
+	// Package and Advisories are what an exception can name; of very many advisories
+	// the first [maxAdvisories].
+	Package     string   `json:"package,omitempty"`
+	Advisories  []string `json:"advisories,omitempty"`
+	Fingerprint string   `json:"fingerprint,omitempty"`
+	Exception   string   `json:"exception"` // IDs, joined by ", ", of those without which the action would be stricter
 }
 
 // SkipEntry is something in a decision that could not be looked at.
@@ -98,6 +105,9 @@ type SkipEntry struct {
 // the gravest first; the totals say what was left out.
 const MaxRecorded = 1000
 
+// maxAdvisories bounds the advisories of one recorded finding.
+const maxAdvisories = 100
+
 // NewDecision is a verdict on its way to the log.
 func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Decision {
 	d := &Decision{
@@ -105,7 +115,7 @@ func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Deci
 		Namespace: Printable(s.Pod.Namespace), Pod: Printable(s.Pod.Name), PodUID: Printable(s.Pod.UID),
 		Image: Printable(s.Image.Ref), ImageDigest: Printable(s.Image.Digest),
 		Verdict: v.Action, Mode: v.Mode, Deferred: v.Deferred, Coverage: v.Coverage,
-		Individuals: v.Individuals, Policy: v.Policy, PolicyVersion: v.PolicyVersion, Notes: v.Notes, Exceptions: v.Exceptions,
+		Individuals: v.Individuals, Software: v.Software, Policy: v.Policy, PolicyVersion: v.PolicyVersion, Notes: v.Notes, Exceptions: v.Exceptions,
 		ImageConfig: Printable(s.Image.Config), Requester: s.Requester.orUnknown(s.ID),
 		DurationMs: took.Milliseconds(), DurationUs: took.Microseconds(),
 		Findings: make([]Record, 0, min(len(v.Findings), MaxRecorded)), Skipped: []SkipEntry{},
@@ -136,6 +146,11 @@ func record(j Judged) Record {
 		Exception: strings.Join(j.Exceptions, ", "),
 	}
 	r.Count, r.CountBucket = bucketed(j.Count)
+	r.Package = Printable(j.Package)
+	ids := strings.Fields(j.Advisories)
+	for _, id := range ids[:min(len(ids), maxAdvisories)] {
+		r.Advisories = append(r.Advisories, Printable(id))
+	}
 	for _, c := range j.Info.Cites {
 		r.Citations = append(r.Citations, c.String())
 	}

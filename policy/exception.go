@@ -40,10 +40,31 @@ type ExceptedRules struct {
 }
 
 // Place is where an excepted finding lies: a path in the image or a field of
-// the spec. Both are patterns, as written, for messages.
+// the spec, both as patterns as they are written, for messages; or what it is
+// about: advisories on a package.
 type Place struct {
 	Path, Field string
-	Match       func(Where) bool
+	Match       func(Where) bool // of a path or a field
+	Package     string
+	Advisories  []string
+}
+
+// String is the place as people read it.
+func (p Place) String() string {
+	if p.Package != "" {
+		return p.Package + ": " + strings.Join(p.Advisories, ", ")
+	}
+	return p.Path + p.Field
+}
+
+// fits says whether a finding lies there. One about a package fits where all its
+// advisories are accepted: the next that is published is a finding again.
+func (p Place) fits(f *Finding) bool {
+	if p.Package == "" {
+		return p.Match(f.Where)
+	}
+	ids := strings.Fields(f.Advisories)
+	return f.Package == p.Package && len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(p.Advisories, id) })
 }
 
 // Holds says whether the exception softens what a policy says of a finding, at
@@ -55,7 +76,7 @@ func (e *Exception) Holds(policy string, s *Subject, f *Finding, now time.Time) 
 	return now.Before(e.ExpiresAt) &&
 		slices.ContainsFunc(e.Policies, func(p ExceptedRules) bool { return p.Policy == policy && slices.Contains(p.Rules, f.Rule) }) &&
 		e.selects(s) &&
-		slices.ContainsFunc(e.Findings, func(p Place) bool { return p.Match(f.Where) })
+		slices.ContainsFunc(e.Findings, func(p Place) bool { return p.fits(f) })
 }
 
 // note is what a verdict says of its use.

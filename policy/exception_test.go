@@ -179,3 +179,30 @@ func TestSelectedSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestExceptionOfAdvisories: flaws of a package are accepted one by one; another
+// about the same package, or the same of another, is a finding as before.
+func TestExceptionOfAdvisories(t *testing.T) {
+	e := excepted("EX", policy.Baseline, "warns", policy.Audit)
+	e.Findings = []policy.Place{{Package: "xz-utils", Advisories: []string{"CVE-2024-3094", "CVE-2025-31115"}}}
+	p := &policy.Policy{Catalogue: catalogue(), Exceptions: policy.NewExceptions(e)}
+	for _, c := range []struct {
+		name, pkg, advisories string
+		want                  policy.Action
+	}{
+		{"one", "xz-utils", "CVE-2024-3094", policy.Audit},
+		{"both", "xz-utils", "CVE-2024-3094 CVE-2025-31115", policy.Audit},
+		{"one_more", "xz-utils", "CVE-2024-3094 CVE-2026-1", policy.Warn},
+		{"another_package", "xz", "CVE-2024-3094", policy.Warn},
+		{"none_named", "xz-utils", "", policy.Warn},
+		{"no_software", "", "", policy.Warn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := policy.Finding{Rule: "warns", Where: policy.Where{Path: "/var/lib/dpkg/status"}, Package: c.pkg, Advisories: c.advisories}
+			d := policy.NewDecision(subject(), policy.Decide(p, subject(), policy.Report{Now: now, Findings: []policy.Finding{f}}), now, 0)
+			if got := d.Findings[0]; got.Action != c.want || strings.Join(got.Advisories, " ") != c.advisories || got.Package != c.pkg {
+				t.Errorf("got %s of %s: %v", got.Action, got.Package, got.Advisories)
+			}
+		})
+	}
+}

@@ -20,6 +20,10 @@ type Finding struct {
 	From time.Time
 	// Synthetic: all of it is marked as test data. It counts nevertheless.
 	Synthetic bool
+	// Package is the software that advisories are about, and Advisories are their
+	// IDs, all of them, with a blank between: an exception can name those that it accepts.
+	Package    string
+	Advisories string
 	// Fingerprint is a keyed HMAC of what was matched, hex, or empty.
 	Fingerprint string
 }

@@ -99,6 +99,8 @@ type Report struct {
 	Coverage Coverage
 	// Individuals estimates the distinct people over all findings.
 	Individuals Individuals
+	// Software says with what the image's software was compared; zero: none was met.
+	Software SoftwareFacts
 	// Now is max(wall clock, time of the last record), so that a clock that is
 	// set back revives nothing that has ended.
 	Now time.Time
@@ -110,9 +112,20 @@ func (r *Report) Add(o Report) {
 	r.Skipped = append(r.Skipped, o.Skipped...)
 	r.Deferred = append(r.Deferred, o.Deferred...)
 	r.Coverage = r.Coverage.Add(o.Coverage)
+	if o.Software != (SoftwareFacts{}) {
+		r.Software = o.Software
+	}
 	r.Individuals.Low += o.Individuals.Low
 	r.Individuals.Point += o.Individuals.Point
 	r.Individuals.High += o.Individuals.High
+}
+
+// SoftwareFacts are the dates of what software was compared with, as
+// "2026-08-22": of the built-in table, and of the newest of the advisories that
+// the operator supplied ("undated" where none says; empty: there were none).
+type SoftwareFacts struct {
+	Table      string `json:"table"`
+	Advisories string `json:"advisories,omitempty"`
 }
 
 // Verdict is the answer about a subject. The zero value blocks.
@@ -124,6 +137,7 @@ type Verdict struct {
 	Deferred    []Deferred
 	Coverage    Coverage
 	Individuals Individuals
+	Software    SoftwareFacts
 	Policy      string // digest of the policy
 	// PolicyVersion names the policy's documents and their versions.
 	PolicyVersion string

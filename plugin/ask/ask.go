@@ -40,8 +40,19 @@ type Status struct {
 	Scan    ScanStatus    `json:"scan"`
 	Log     LogStatus     `json:"log"`
 	Bypass  BypassStatus  `json:"bypass"`
+	// Software says with what the software of images is compared.
+	Software SoftwareStatus `json:"software"`
 	// Journal is nil where nothing is sent there.
 	Journal *JournalStatus `json:"journal,omitempty"`
+}
+
+// SoftwareStatus says how old the facts are that software is compared with.
+type SoftwareStatus struct {
+	Table      string    `json:"table"`           // the day of the built-in table, "2026-08-22"
+	Given      bool      `json:"given"`           // the operator supplies advisories
+	Advisories int       `json:"advisories"`      // that are in force
+	Newest     time.Time `json:"newest,omitzero"` // when the newest of them was modified
+	Error      string    `json:"error,omitempty"` // what of them cannot be read
 }
 
 // JournalStatus says how far the log has come into the journal.

@@ -152,7 +152,7 @@ func exceptionRows(all []*policy.Exception, uses map[string]use, now time.Time) 
 			}
 		}
 		for _, place := range e.Findings {
-			row.Places = append(row.Places, policy.Printable(place.Path+place.Field))
+			row.Places = append(row.Places, policy.Printable(place.String()))
 		}
 		if u, ok := uses[e.ID]; ok {
 			row.LastUse = &u.last

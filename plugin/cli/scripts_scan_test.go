@@ -165,13 +165,15 @@ func scriptPhigated(ts *testscript.TestScript, _ bool, args []string) {
 			Runtime: ask.RuntimeStatus{Connected: true, Name: "containerd 2.4.2", Gate: "validate", Since: now.Add(-time.Minute)},
 			Policy:  ask.PolicyStatus{Digest: "sha256:abc", Names: []string{"clinic", "example"}},
 			Scan:    ask.ScanStatus{Idle: true}, Log: ask.LogStatus{Last: now.Add(-3 * time.Second)},
-			Bypass: ask.BypassStatus{Watching: true},
+			Bypass:   ask.BypassStatus{Watching: true},
+			Software: ask.SoftwareStatus{Table: "2026-08-22", Given: true, Advisories: 75000, Newest: time.Date(2026, 11, 3, 1, 0, 0, 0, time.UTC)},
 		},
 		"broken": {
 			Version: "v1.2.3", Started: now,
 			Runtime: ask.RuntimeStatus{Error: "dialing /nri.sock: \x1b[31mno such file"},
 			Policy:  ask.PolicyStatus{Digest: "sha256:abc", LastGood: true, Error: "a.yaml:1:2: wrong\nb.yaml:3:4: wrong too"},
 			Scan:    ask.ScanStatus{Waiting: 3}, Log: ask.LogStatus{Error: "no space left on device"},
+			Software: ask.SoftwareStatus{Table: "2026-08-22", Given: true, Error: "osv.zip: damaged"},
 			Bypass: ask.BypassStatus{Watching: true, Unjudged: 2, Killed: 1, Hint: "install the wrapper", Recent: []ask.Bypasser{
 				{Namespace: "moby", ID: "c1", Image: "nginx:1\x1b", Client: "docker", Time: now, Seq: 17, Killed: true},
 				{Namespace: "default", ID: "c2", Client: "ctr", Time: now},

@@ -116,6 +116,7 @@ func statusText(w io.Writer, s nodeStatus, now time.Time) error {
 	default:
 		row("scan", "in progress, %s waiting", count(s.Scan.Waiting, "layer"))
 	}
+	softwareRows(row, s.Software)
 	switch {
 	case s.Log.Error != "":
 		row("log", "FAILING: %s; nothing can be recorded, so all is refused", s.Log.Error)
@@ -142,6 +143,26 @@ func runtimeRows(row func(name, format string, args ...any), r ask.RuntimeStatus
 	}
 	if r.Error != "" {
 		row("", "%s", r.Error)
+	}
+}
+
+// softwareRows says how old the facts are that software is compared with. A
+// phigated that is older says nothing of it.
+func softwareRows(row func(name, format string, args ...any), s ask.SoftwareStatus) {
+	switch {
+	case s.Table == "":
+		return
+	case !s.Given:
+		row("software", "compared with the built-in table of %s alone; no advisories are given", s.Table)
+	case s.Advisories == 0:
+		row("software", "compared with the built-in table of %s; NO ADVISORIES in force", s.Table)
+	case s.Newest.IsZero():
+		row("software", "compared with the built-in table of %s and %d advisories without a date", s.Table, s.Advisories)
+	default:
+		row("software", "compared with the built-in table of %s and %d advisories, the newest of %s", s.Table, s.Advisories, s.Newest.UTC().Format(time.DateOnly))
+	}
+	if s.Error != "" {
+		row("", "advisories: %s", s.Error)
 	}
 }
 

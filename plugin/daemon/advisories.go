@@ -3,10 +3,13 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/conf"
 	"github.com/phigate/phigate/policy"
+	"github.com/phigate/phigate/policy/detect/pkgdb"
 	"github.com/phigate/phigate/policy/osv"
 )
 
@@ -19,9 +22,22 @@ type advisories struct {
 	changed func() // called when software is compared with others
 	log     *slog.Logger
 
+	stamp string
+
+	mu      sync.Mutex    // of what follows, which status asks
 	now     *osv.Database // nil: none could be read yet
 	trouble string
-	stamp   string
+}
+
+// state says how old the facts are that software is compared with.
+func (a *advisories) state() ask.SoftwareStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := ask.SoftwareStatus{Table: pkgdb.TableDate, Given: len(a.paths) > 0, Error: a.trouble}
+	if a.now != nil {
+		s.Advisories, s.Newest = a.now.Advisories(), a.now.Date()
+	}
+	return s
 }
 
 // checkAdvisories is how often the files are looked at.
@@ -31,7 +47,8 @@ const checkAdvisories = 30 * time.Second
 // there is nothing to wait for.
 func (a *advisories) begin() {
 	if len(a.paths) > 0 {
-		a.set(nil, "the advisories are still being read")
+		a.trouble = "the advisories are still being read"
+		a.set(nil, a.trouble)
 	}
 }
 
@@ -66,6 +83,7 @@ func (a *advisories) load(ctx context.Context) {
 	if err != nil {
 		trouble = policy.Printable(err.Error())
 	}
+	a.mu.Lock()
 	if trouble != "" && trouble != a.trouble {
 		a.log.Error("advisories cannot be read", "error", err)
 	}
@@ -74,6 +92,8 @@ func (a *advisories) load(ctx context.Context) {
 		a.log.Info("software is compared with advisories", "advisories", database.Advisories(), "newest", database.Date(), "ignored", database.Ignored())
 	}
 	a.trouble = trouble
-	a.set(a.now, trouble)
+	inForce := a.now
+	a.mu.Unlock()
+	a.set(inForce, trouble)
 	a.changed()
 }

@@ -16,7 +16,7 @@ func (d *Daemon) status() ask.Status {
 		Policy:  d.policies.status(),
 		Scan:    ask.ScanStatus{Idle: idle, Waiting: waiting, Error: d.scanner.Trouble()},
 		Log:     d.recorder.status(),
-		Bypass:  bypassStatus(d.bypass.State()),
+		Bypass:  bypassStatus(d.bypass.State()), Software: d.advisories.state(),
 	}
 	if d.exporter != nil {
 		s := ask.JournalStatus(d.exporter.State())
@@ -38,7 +38,7 @@ func bypassStatus(s bypass.State) ask.BypassStatus {
 // redactStatus takes out what names from outside, and errors with such names, say
 // of people. Container IDs stay, as they do in records.
 func redactStatus(r redact.Redactor, s *ask.Status) {
-	for _, text := range []*string{&s.Runtime.Name, &s.Runtime.Error, &s.Policy.Error, &s.Scan.Error, &s.Log.Error, &s.Log.Archive, &s.Bypass.Error} {
+	for _, text := range []*string{&s.Runtime.Name, &s.Runtime.Error, &s.Policy.Error, &s.Scan.Error, &s.Log.Error, &s.Log.Archive, &s.Bypass.Error, &s.Software.Error} {
 		*text = r.Text(*text)
 	}
 	names := make([]string, len(s.Policy.Names))

@@ -12,7 +12,7 @@ import (
 )
 
 // kept are the texts of a status that are phigate's own, or a container's ID.
-var kept = map[string]bool{"Version": true, "Gate": true, "Digest": true, "ID": true, "Hint": true}
+var kept = map[string]bool{"Version": true, "Gate": true, "Digest": true, "ID": true, "Hint": true, "Table": true}
 
 // plant puts a text into every string below v that is not kept, and says how many.
 func plant(v reflect.Value, text string) (n int) {

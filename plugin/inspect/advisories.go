@@ -61,6 +61,9 @@ const maxComparisons = 2_000_000
 
 // software compares what the layers' files name with the advisories.
 func (m *merging) software() error {
+	if slices.ContainsFunc(m.view.layers, func(l *cache.Layer) bool { return l != nil && len(l.Facts().Software) > 0 }) {
+		m.report.Software.Table = pkgdb.TableDate
+	}
 	if m.known == nil {
 		return nil
 	}
@@ -69,6 +72,9 @@ func (m *merging) software() error {
 	}
 	if m.known.database == nil {
 		return nil
+	}
+	if m.report.Software.Table != "" {
+		m.report.Software.Advisories = m.known.database.Day()
 	}
 	release, err := m.release()
 	if err != nil {
@@ -218,7 +224,7 @@ func (c *comparison) file(n named) {
 	for name, found := range matches {
 		if len(found) > 0 {
 			c.findings = append(c.findings, policy.Finding{Rule: pkgdb.Rule, Message: sentence(name, found) + c.database.Note(), Count: len(found),
-				Where: policy.Where{Path: n.path, Inside: n.inside}})
+				Package: name, Advisories: idsOf(found), Where: policy.Where{Path: n.path, Inside: n.inside}})
 		}
 	}
 	for reason, kind := range reasons {
@@ -261,6 +267,16 @@ func ofKind(e osv.Ecosystem, kind detect.PackageKind) bool {
 		return kind == detect.RPMPackage || kind == detect.RPMSource
 	}
 	return false
+}
+
+// idsOf are the IDs of advisories, each once, with a blank between.
+func idsOf(found []osv.Match) string {
+	var ids []string
+	for _, m := range found {
+		ids = append(ids, m.ID)
+	}
+	slices.Sort(ids)
+	return strings.Join(slices.Compact(ids), " ")
 }
 
 // named in a message are so many advisories.

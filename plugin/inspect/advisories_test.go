@@ -125,6 +125,18 @@ func TestAdvisories(t *testing.T) {
 				if diff := cmp.Diff(c.skipped, unlooked(r)); diff != "" {
 					t.Errorf("skipped (-want +got):\n%s", diff)
 				}
+				dates := policy.SoftwareFacts{Table: pkgdb.TableDate}
+				if c.database != nil {
+					dates.Advisories = "2026-03-01"
+				}
+				if r.Software != dates {
+					t.Errorf("compared with %+v, want %+v", r.Software, dates)
+				}
+				for _, found := range r.Findings {
+					if c.name == "several" && found.Package != "" && (found.Package != "openssl" || found.Advisories != "DSA-1-1 DSA-2-1 DSA-3-1 DSA-4-1") {
+						t.Errorf("the finding is about %s of %s", found.Advisories, found.Package)
+					}
+				}
 			}
 		})
 	}

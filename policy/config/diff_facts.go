@@ -38,7 +38,7 @@ func (m *meaning) compiled() {
 		}
 		var places []string
 		for _, f := range e.Findings {
-			places = append(places, strings.TrimSpace(f.Path+" "+f.Field))
+			places = append(places, f.String())
 		}
 		m.facts[factKey{e.ID, "", "findings"}] = fact{words: sorted(places), set: true}
 		m.walk(e.ID, "", reflect.ValueOf(*e), reflect.TypeFor[policy.Exception]())

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -57,6 +58,9 @@ type exceptedPlace struct {
 	placed
 	Path  located[string] `json:"path" doc:"A path in the image, a glob; /opt/a.tgz!data/*.csv goes into archives."`
 	Field located[string] `json:"field" doc:"A place of the configuration, in which * stands for anything: process.env[*]."`
+	// Package with Advisories is for findings of insecure-software.
+	Package    located[string]   `json:"package" doc:"Software, by the name that the finding says, whose advisories are accepted."`
+	Advisories []located[string] `json:"advisories" doc:"The accepted advisories' IDs, as the finding has them; another about the package is a finding again."`
 }
 
 // byAuthor is a key of policies that exceptions do not have.
@@ -189,9 +193,17 @@ func (s *source) exceptedPlaces(spec *exceptionSpec, out *policy.Exception) {
 		s.problem(spec.at, "findings is missing: name the excepted places by path or field, since a whole rule is not excepted")
 	}
 	for _, p := range spec.Findings {
+		said := 0
+		for _, set := range []bool{p.Path.Set, p.Field.Set, p.Package.Set || p.Advisories != nil} {
+			if set {
+				said++
+			}
+		}
 		switch {
-		case p.Path.Set == p.Field.Set:
-			s.problem(p.at, "an entry of findings has either path, a place in the image, or field, a place in the container's configuration")
+		case said != 1:
+			s.problem(p.at, "an entry of findings has either path, a place in the image, or field, a place in the container's configuration, or package and advisories, known flaws of its software")
+		case !p.Path.Set && !p.Field.Set:
+			s.exceptedAdvisories(p, out)
 		case p.Path.Set:
 			s.exceptedPath(p.Path, out)
 		default:
@@ -226,6 +238,29 @@ func (s *source) exceptedPath(at located[string], out *policy.Exception) {
 		return anyGlob([]string{glob}, path.Clean(w.Path))
 	}})
 }
+
+// exceptedAdvisories are flaws of a package that are accepted, one by one.
+func (s *source) exceptedAdvisories(p exceptedPlace, out *policy.Exception) {
+	place := policy.Place{Package: p.Package.Value}
+	if !printableName(p.Package.Value) {
+		s.problem(p.at, "package is missing, or not 1 to %d printable characters: whose advisories are accepted?", maxName)
+		return
+	}
+	if len(p.Advisories) == 0 {
+		s.problem(p.at, "advisories is missing: name each that is accepted, such as CVE-2024-3094, so that the next one is seen")
+	}
+	for _, id := range p.Advisories {
+		if !advisoryForm.MatchString(id.Value) {
+			s.problem(id.at, "an advisory is named as the finding does, such as CVE-2024-3094, and here is %s", shown(id.Value))
+		}
+		place.Advisories = append(place.Advisories, id.Value)
+	}
+	out.Findings = append(out.Findings, place)
+}
+
+// advisoryForm is an ID of OSV's: a database's prefix and what it numbers by
+// (ossf.github.io/osv-schema, "id").
+var advisoryForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*[-:][A-Za-z0-9:._-]{1,60}$`)
 
 // exceptedField is a field of the spec, in which * stands for anything; brackets
 // mean themselves: "process.env[*]".

@@ -80,6 +80,13 @@ func TestException(t *testing.T) {
 	}
 }
 
+func TestExceptionOfAdvisories(t *testing.T) {
+	e := compile(t, exceptionText("  findings: [{package: xz-utils, advisories: [CVE-2024-3094, 'RHSA-2024:1234']}]")).Exceptions.All()[0]
+	if got := e.Findings[0].String(); got != "xz-utils: CVE-2024-3094, RHSA-2024:1234" {
+		t.Errorf("excepted is %s", got)
+	}
+}
+
 func TestExceptionPlaces(t *testing.T) {
 	file := func(path, inside string) policy.Where { return policy.Where{Path: path, Inside: inside} }
 	field := func(name string) policy.Where { return policy.Where{Field: name} }
@@ -128,6 +135,10 @@ func TestExceptionProblems(t *testing.T) {
 		{"digest", "  selector: {images: {digests: [abc]}}", "6:33: a digest is sha256:"},
 		{"no_findings", "  findings:", "5:3: findings is missing"},
 		{"path_and_field", "  findings: [{path: /a, field: b}]", "7:15: an entry of findings has either path"},
+		{"advisories_of_nothing", "  findings: [{advisories: [CVE-2024-3094]}]", "7:15: package is missing"},
+		{"package_whole", "  findings: [{package: xz-utils}]", "7:15: advisories is missing"},
+		{"advisory_glob", "  findings: [{package: xz-utils, advisories: ['CVE-*']}]", "7:47: an advisory is named as the finding does"},
+		{"package_and_path", "  findings: [{path: /a, package: xz-utils, advisories: [CVE-2024-3094]}]", "7:15: an entry of findings has either path"},
 		{"relative_path", "  findings: [{path: a}]", "7:21: path: must be absolute"},
 		{"stars", "  findings: [{path: /" + strings.Repeat("*", 10_000) + "}]", "7:21: the glob is too long"},
 		{"braces", "  findings: [{path: '/" + strings.Repeat("{a,a,a,a,a,a}", 4) + "'}]", "7:21: the glob is too long"},

@@ -60,6 +60,14 @@ func (d *Database) Ignored() int { return d.ignored }
 // Date is when the newest of them was modified; zero: none says.
 func (d *Database) Date() time.Time { return d.newest }
 
+// Day is the day of the newest, "2026-08-22"; "undated": none says.
+func (d *Database) Day() string {
+	if d.newest.IsZero() {
+		return "undated"
+	}
+	return d.newest.UTC().Format(time.DateOnly)
+}
+
 // Digest names what the database knows.
 func (d *Database) Digest() string { return "sha256:" + hex.EncodeToString(d.sum.Sum(nil)) }
 
@@ -68,7 +76,7 @@ func (d *Database) Note() string {
 	if d.newest.IsZero() {
 		return " (advisories without a date)"
 	}
-	return " (advisories of " + d.newest.UTC().Format(time.DateOnly) + ")"
+	return " (advisories of " + d.Day() + ")"
 }
 
 // Covers says whether any advisory is about packages of the release.

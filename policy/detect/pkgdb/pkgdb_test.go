@@ -13,7 +13,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	asOf := day(tableDate)
+	asOf := day(TableDate)
 	if asOf.IsZero() {
 		t.Fatal("the table has no date")
 	}

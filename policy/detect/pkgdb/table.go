@@ -8,10 +8,10 @@ import (
 	"github.com/phigate/phigate/policy/detect"
 )
 
-// tableDate is the day as of which the table below was checked.
-const tableDate = "2026-08-22"
+// TableDate is the day as of which the table below was checked.
+const TableDate = "2026-08-22"
 
-const tableNote = " (table of " + tableDate + ")"
+const tableNote = " (table of " + TableDate + ")"
 
 // release is a release of a distribution and the day after which its makers mend
 // nothing for everybody: the end of LTS for Debian, of standard support for
@@ -30,7 +30,7 @@ func day(text string) time.Time {
 	return t
 }
 
-// releases: the makers' own pages, checked against endoflife.date of tableDate;
+// releases: the makers' own pages, checked against endoflife.date of TableDate;
 // where the two differ by days within a month, the makers' month's end.
 func releases() []release {
 	return []release{
