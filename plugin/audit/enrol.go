@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -29,9 +28,10 @@ type Enrolled struct {
 // Enrol gives the macs of the log in the folder dir, which may be new, to an
 // auditor: a first key is made for the batches from now on, wrapped together with
 // those that the node itself had before, and nothing of them stays on the node.
-// wrap encrypts to the auditor. The log must not be open: phigated is stopped.
-func Enrol(dir string, wrap func([]byte) ([]byte, error), log *slog.Logger) (*Enrolled, error) {
-	l := makeLog(dir, Options{Log: log}, time.Now, folder(dir))
+// wrap encrypts to the auditor; the record of it
+// is stamped as the options say. The log must not be open: phigated is stopped.
+func Enrol(dir string, wrap func([]byte) ([]byte, error), o Options) (*Enrolled, error) {
+	l := makeLog(dir, o, time.Now, folder(dir))
 	tell, err := l.recover()
 	if err != nil {
 		return nil, errors.Join(err, l.closeFiles())

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/phigate/phigate/policy"
 )
 
 // An enrolled node has no first key any more, and the auditor's checks all macs,
@@ -20,13 +22,24 @@ func TestEnrol(t *testing.T) {
 			l.Close()
 		}
 		var handed []byte
-		e, err := Enrol(dir, func(text []byte) ([]byte, error) { handed = bytes.Clone(text); return []byte("wrapped"), nil }, quiet())
+		e, err := Enrol(dir, func(text []byte) ([]byte, error) { handed = bytes.Clone(text); return []byte("wrapped"), nil },
+			Options{Log: quiet(), Stamp: func(d *policy.Decision) { d.Origin.Node = "node-1" }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys, err := ParseFirstKeys(handed)
 		if err != nil || len(keys) != 2 || e.Epoch != uint64(before) {
 			t.Fatalf("%d keys, %v, epoch %d; want the node's own and another from epoch %d", len(keys), err, e.Epoch, before)
+		}
+		enrolled := 0
+		err = Entries(t.Context(), dir, 1, func(e Entry) error {
+			if e.Decision.Kind == "log-enrolled" && e.Decision.Origin.Node == "node-1" {
+				enrolled++
+			}
+			return nil
+		})
+		if err != nil || enrolled != 1 {
+			t.Errorf("%d records of the enrolment say where it was (error %v)", enrolled, err)
 		}
 		l := newLog(t, dir)
 		record(t, l, 3)
@@ -63,7 +76,7 @@ func TestEnrol(t *testing.T) {
 func TestEnrolWhilePhigatedRuns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	newLog(t, dir)
-	_, err := Enrol(dir, func(text []byte) ([]byte, error) { return text, nil }, quiet())
+	_, err := Enrol(dir, func(text []byte) ([]byte, error) { return text, nil }, Options{Log: quiet()})
 	if err == nil || !strings.Contains(err.Error(), "held by another process") {
 		t.Errorf("Enrol = %v", err)
 	}

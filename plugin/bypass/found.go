@@ -191,7 +191,8 @@ func (w *Watcher) decision(f Found, outcome string) *policy.Decision {
 	if f.Killed {
 		action = policy.Block
 	}
-	d := policy.NewDecision(s, policy.Verdict{Action: action, Policy: w.Policy()}, f.Time, 0)
+	inForce := w.Policy()
+	d := policy.NewDecision(s, policy.Verdict{Action: action, Policy: inForce.Digest, PolicyVersion: inForce.Version}, f.Time, 0)
 	d.Kind = Kind
 	d.Message = policy.Printable(fmt.Sprintf("image %s runs and no gate has judged it (it seems to be of %s; %s); %s", cmp.Or(f.Image, "unknown"), f.Client, Hint, outcome))
 	return d

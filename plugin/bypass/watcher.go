@@ -47,8 +47,8 @@ type Log interface {
 type Watcher struct {
 	Runtime Runtime
 	Log     Log
-	Policy  func() string // digest of the policy in force
-	Kill    bool          // end what no gate has judged
+	Policy  func() *policy.Policy // in force
+	Kill    bool                  // end what no gate has judged
 	Slog    *slog.Logger
 
 	stages chan containerd.Stage

@@ -174,7 +174,7 @@ func TestState(t *testing.T) {
 		if f := s.Recent[maxRecent-1]; f.ID != "c6" || f.Image != "nginx:1" || f.Client != "docker" || f.Seq != 7 {
 			t.Errorf("the newest is %+v", f)
 		}
-		if d := w.log[0]; d.Policy != "sha256:p" || !strings.Contains(d.Message, Hint) || d.Image != "nginx:1" {
+		if d := w.log[0]; d.Policy != "sha256:p" || d.PolicyVersion != "clinic 1.2.0" || !strings.Contains(d.Message, Hint) || d.Image != "nginx:1" {
 			t.Errorf("recorded %+v", d)
 		}
 

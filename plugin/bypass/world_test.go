@@ -159,7 +159,7 @@ func (w *world) found() (out []string) {
 // watch runs a watcher until the end of the test's bubble.
 func (w *world) watch(t *testing.T, kill bool) (watcher *Watcher, stop func()) {
 	t.Helper()
-	watcher = &Watcher{Runtime: w, Log: w, Policy: func() string { return "sha256:p" }, Kill: kill, Slog: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	watcher = &Watcher{Runtime: w, Log: w, Policy: func() *policy.Policy { return &policy.Policy{Digest: "sha256:p", Version: "clinic 1.2.0"} }, Kill: kill, Slog: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); watcher.Run(ctx) }()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/phigate/phigate/plugin/audit"
+	"github.com/phigate/phigate/plugin/origin"
 )
 
 const auditEnrolLong = `Enrol gives the macs of this node's decision log to an auditor. It makes the key
@@ -61,7 +62,9 @@ func (a *auditEnrol) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	e, err := audit.Enrol(dir, func(text []byte) ([]byte, error) { return wrapTo(recipients, text) }, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	e, err := audit.Enrol(dir, func(text []byte) ([]byte, error) { return wrapTo(recipients, text) },
+		audit.Options{Log: log, Stamp: origin.Read(cmd.Root().Version, "", log).Stamp})
 	if err != nil {
 		return fmt.Errorf("%w; is phigated stopped? (systemctl stop phigated)", explainAudit(err, dir))
 	}

@@ -97,4 +97,14 @@ func TestSimulateDecisions(t *testing.T) {
 		t.Errorf("exit code %d where nothing changes", code)
 	}
 	contains(t, out, `"same": 2`, `"refused": []`, `"admitted": []`, `"unknown": []`)
+	code, out, errs = run("policy", "simulate", "--decisions", "--exit-code", "--state-dir", dir, "hipaa-strict")
+	if code != ExitBlocked || errs != "" {
+		t.Errorf("a built-in policy: exit code %d: %s", code, errs)
+	}
+	contains(t, out, "of 2 decisions, 1 would be refused that were admitted", "  clinic-a/web: run-as-root: warn -> block\n")
+	code, _, errs = run("policy", "simulate", "--decisions", "--state-dir", dir, "hipaa-strikt")
+	if code != ExitUsage {
+		t.Errorf("no built-in policy: exit code %d", code)
+	}
+	contains(t, errs, "hipaa-strikt does not exist")
 }

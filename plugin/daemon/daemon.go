@@ -27,6 +27,7 @@ import (
 	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/journal"
 	"github.com/phigate/phigate/plugin/nri"
+	"github.com/phigate/phigate/plugin/origin"
 	"github.com/phigate/phigate/plugin/prescan"
 	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/policy"
@@ -141,7 +142,7 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
-	if d.recorder, err = openRecorder(d.Config.Log(), readOrigin(d.Version, key.ID(), d.Log), d.Log); err != nil {
+	if d.recorder, err = openRecorder(d.Config.Log(), origin.Read(d.Version, key.ID(), d.Log), d.Log); err != nil {
 		return err
 	}
 	if d.publisher, err = newPublisher(d.Config.Audit, d.Config.Journal, d.recorder, d.Log); err != nil {
@@ -201,7 +202,7 @@ func (d *Daemon) assemble(key *key, detectors *detect.Set) {
 		Warm: d.scanner.Warm, Record: d.recorder.Record, Log: d.Log,
 	}
 	d.bypass = &bypass.Watcher{
-		Runtime: d.client, Log: d.recorder, Policy: func() string { return d.engine.Policy().Digest },
+		Runtime: d.client, Log: d.recorder, Policy: func() *policy.Policy { return d.engine.Policy() },
 		Kill: d.Config.OnUnjudged == conf.Kill, Slog: d.Log,
 	}
 	d.arrival = d.arrivals(facts)
@@ -223,7 +224,7 @@ func (d *Daemon) image(ctx context.Context, name, digest string) ask.Image {
 }
 
 func (d *Daemon) spool() *spool {
-	return &spool{folder: d.Config.BreakGlass(), record: d.recorder.Record, digest: func() string { return d.engine.Policy().Digest }, log: d.Log}
+	return &spool{folder: d.Config.BreakGlass(), record: d.recorder.Record, policy: func() *policy.Policy { return d.engine.Policy() }, log: d.Log}
 }
 
 // export sends the log to the journal; a failure there never stops the gate.

@@ -17,6 +17,7 @@ import (
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/audit/witness"
 	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/origin"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -24,7 +25,7 @@ import (
 func published(t *testing.T, dir string, config conf.AuditLog) *recorder {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	r, err := openRecorder(dir, policy.Origin{}, log)
+	r, err := openRecorder(dir, &origin.Process{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func decide(t *testing.T, r *recorder, n int) {
 func TestWitnessedLogThatIsRolledBack(t *testing.T) {
 	top := t.TempDir()
 	dir := filepath.Join(top, "decisions")
-	first, err := openRecorder(dir, policy.Origin{}, slog.New(slog.DiscardHandler))
+	first, err := openRecorder(dir, &origin.Process{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/phigate/phigate/plugin/ask"
 	"github.com/phigate/phigate/plugin/audit"
 	"github.com/phigate/phigate/plugin/conf"
+	"github.com/phigate/phigate/plugin/origin"
 	"github.com/phigate/phigate/plugin/redact"
 	"github.com/phigate/phigate/plugin/report"
 	"github.com/phigate/phigate/policy"
@@ -26,8 +27,7 @@ type recorder struct {
 	slog    *slog.Logger
 	publish atomic.Pointer[publisher]
 	fold    *fold
-	origin  policy.Origin // of this process; the log's own records have it, too
-	clock   bootClock
+	origin  *origin.Process // the log's own records have it, too
 	// redact is set before the first record.
 	redact redact.Redactor
 
@@ -42,8 +42,8 @@ type recorder struct {
 // reopenEvery spaces the tries to open a log that has failed.
 const reopenEvery = 2 * time.Second
 
-func openRecorder(path string, origin policy.Origin, log *slog.Logger) (*recorder, error) {
-	r := &recorder{path: path, origin: origin, slog: log}
+func openRecorder(path string, from *origin.Process, log *slog.Logger) (*recorder, error) {
+	r := &recorder{path: path, origin: from, slog: log}
 	l, err := audit.Open(path, r.options())
 	if err != nil {
 		return nil, fmt.Errorf("opening the decision log: %w", err)
@@ -60,7 +60,7 @@ const (
 )
 
 func (r *recorder) options() audit.Options {
-	return audit.Options{Log: r.slog, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery, Stamp: r.stamp, Publish: func(c audit.Checkpoint) {
+	return audit.Options{Log: r.slog, Heartbeat: heartbeatEvery, Checkpoint: checkpointEvery, Stamp: r.origin.Stamp, Publish: func(c audit.Checkpoint) {
 		if p := r.publish.Load(); p != nil {
 			p.offer(c)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/phigate/phigate/plugin/origin"
 	"github.com/phigate/phigate/policy"
 )
 
@@ -17,7 +18,7 @@ import (
 // nothing is recorded.
 func TestRecorderOpensAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "decisions")
-	r, err := openRecorder(path, policy.Origin{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	r, err := openRecorder(path, &origin.Process{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

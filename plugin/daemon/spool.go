@@ -25,7 +25,7 @@ import (
 type spool struct {
 	folder string
 	record func(ctx context.Context, d *policy.Decision) (uint64, error)
-	digest func() string // of the policy in force
+	policy func() *policy.Policy // in force
 	log    *slog.Logger
 }
 
@@ -77,7 +77,7 @@ func (s *spool) one(ctx context.Context, path string) error {
 		use = judge.Use{Refused: fmt.Sprintf("%s cannot be read: %v", filepath.Base(path), err)}
 	}
 	subject := &policy.Subject{ID: use.Container, Name: use.Container, Gate: policy.GateWrapper}
-	d := handover.Override(s.digest(), subject, use.BreakGlass, use.Refused)
+	d := handover.Override(s.policy(), subject, use.BreakGlass, use.Refused)
 	d.Message = policy.Printable("at " + use.Time.Format(time.RFC3339) + ", phigated could not be told: " + d.Message)
 	if _, err := s.record(ctx, d); err != nil {
 		return err

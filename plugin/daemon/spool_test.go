@@ -20,7 +20,7 @@ func TestSpool(t *testing.T) {
 	dir := t.TempDir()
 	var got []*policy.Decision
 	var broken error
-	s := &spool{folder: dir, digest: func() string { return "sha256:p" }, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	s := &spool{folder: dir, policy: func() *policy.Policy { return &policy.Policy{Digest: "sha256:p", Version: "clinic 1.2.0"} }, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		record: func(_ context.Context, d *policy.Decision) (uint64, error) {
 			if broken != nil {
 				return 0, broken
@@ -47,7 +47,7 @@ func TestSpool(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(got) != 2 || got[0].Kind != "override" || got[0].Container != "c1" || !strings.Contains(got[0].Message, "night shift") || !strings.Contains(got[1].Message, "cannot be read") {
+	if len(got) != 2 || got[0].Kind != "override" || got[0].Policy != "sha256:p" || got[0].PolicyVersion != "clinic 1.2.0" || got[0].Container != "c1" || !strings.Contains(got[0].Message, "night shift") || !strings.Contains(got[1].Message, "cannot be read") {
 		t.Errorf("recorded %d: %+v", len(got), got)
 	}
 	names, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -125,7 +125,7 @@ func (d *Door) answer(ctx context.Context, c *container) judge.Answer {
 func (d *Door) override(c *container, a *judge.Answer) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordWithin)
 	defer cancel()
-	seq, err := d.Record(ctx, Override(d.Engine.Policy().Digest, c.subject, *c.BreakGlass, a.Line))
+	seq, err := d.Record(ctx, Override(d.Engine.Policy(), c.subject, *c.BreakGlass, a.Line))
 	if err != nil {
 		d.Log.Error("recording the use of break-glass", "container", c.ID, "error", err)
 		return
@@ -135,8 +135,8 @@ func (d *Door) override(c *container, a *judge.Answer) {
 
 // Override is the decision that lets a container run which was refused for a
 // reason.
-func Override(digest string, s *policy.Subject, b judge.BreakGlass, refused string) *policy.Decision {
-	o := policy.NewDecision(s, policy.Verdict{Action: policy.Allow, Policy: digest}, time.Now(), 0)
+func Override(p *policy.Policy, s *policy.Subject, b judge.BreakGlass, refused string) *policy.Decision {
+	o := policy.NewDecision(s, policy.Verdict{Action: policy.Allow, Policy: p.Digest, PolicyVersion: p.Version}, time.Now(), 0)
 	o.Kind = "override"
 	why := fmt.Sprintf("break-glass (%s, until %s: %s)", b.File, b.Until.UTC().Format(time.RFC3339), b.Reason)
 	if b.File == "" {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/hipaa"
 )
@@ -63,7 +65,7 @@ func checkHostPath(s *policy.Subject) []policy.Finding {
 	var found []policy.Finding
 	own := newOwner(s)
 	for _, m := range hostMounts(s) {
-		if own.containerdSys(m) {
+		if own.containerdSys(m) || isSharedMemory(s, m) {
 			continue
 		}
 		for _, p := range m.paths {
@@ -74,6 +76,19 @@ func checkHostPath(s *policy.Subject) []policy.Finding {
 		}
 	}
 	return found
+}
+
+// isSharedMemory says whether a mount is the host's shared memory, which
+// containerd's CRI and Docker mount into each container of the host's IPC
+// namespace: that is what host-ipc reports. Without that namespace somebody has
+// asked for the folder.
+func isSharedMemory(s *policy.Subject, m hostMount) bool {
+	const folder = "/dev/shm"
+	if m.Destination != folder || slices.ContainsFunc(m.paths, func(p string) bool { return p != folder }) || !s.Sees.Has(policy.FactNamespaces) {
+		return false
+	}
+	shared, _ := sharesHost(s, specs.IPCNamespace)
+	return shared
 }
 
 // closed says whether a path of the host is one that containers must not have.

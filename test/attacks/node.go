@@ -45,7 +45,7 @@ func newNode(t testing.TB) *node {
 	n.firstKeys, n.checkpoint = filepath.Join(auditor, "k0"), filepath.Join(auditor, "checkpoint")
 	enrolled, err := audit.Enrol(n.dir, func(keys []byte) ([]byte, error) {
 		return []byte("wrapped to the auditor"), os.WriteFile(n.firstKeys, keys, 0o600)
-	}, slog.New(slog.DiscardHandler))
+	}, audit.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

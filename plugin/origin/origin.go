@@ -1,4 +1,6 @@
-package daemon
+// Package origin says where records of the decision log come from: the node, the
+// program and the state of its clock.
+package origin
 
 import (
 	"crypto/hmac"
@@ -27,9 +29,15 @@ const (
 	executable    = "/proc/self/exe" // the file that runs, even where another one has its name by now
 )
 
-// readOrigin gathers what stays the same while this process lives. What cannot be
-// read is left out and said, and stops nothing.
-func readOrigin(version, keyID string, log *slog.Logger) policy.Origin {
+// Process is this process, as records name it.
+type Process struct {
+	policy.Origin // what stays the same while it lives
+	clock         bootClock
+}
+
+// Read gathers what is known of this process. What cannot be read is left out and
+// said, and stops nothing.
+func Read(version, keyID string, log *slog.Logger) *Process {
 	o := policy.Origin{Version: version, KeyID: keyID}
 	for _, read := range []func() error{
 		func() (err error) { o.Node, err = os.Hostname(); return err },
@@ -42,7 +50,14 @@ func readOrigin(version, keyID string, log *slog.Logger) policy.Origin {
 		}
 	}
 	o.Node = policy.Printable(o.Node)
-	return o
+	return &Process{Origin: o}
+}
+
+// Stamp fills in where a record comes from, with the time since boot and the
+// state of the clock at this moment.
+func (p *Process) Stamp(d *policy.Decision) {
+	d.Origin = p.Origin
+	d.Origin.BootTimeUs, d.Origin.Clock = p.clock.now()
 }
 
 // machineID is the machine's ID for one application:
@@ -92,13 +107,6 @@ func fileDigest(path string) (string, error) {
 		return "", err
 	}
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// stamp fills in where a record comes from, with the time since boot and the
-// state of the clock at this moment.
-func (r *recorder) stamp(d *policy.Decision) {
-	d.Origin = r.origin
-	d.Origin.BootTimeUs, d.Origin.Clock = r.clock.now()
 }
 
 // bootClock is the time since boot and the state of the clock, which is asked for
