@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,10 @@ func (in *inForce) found(all []*Condition) []Found {
 	return out
 }
 
+// ErrNothing says that a condition asks for what the subject does not have by its
+// nature. That is said, and never held against it.
+var ErrNothing = errors.New("nothing to judge")
+
 // conditionRun is one round of questions.
 type conditionRun struct {
 	*inForce
@@ -125,6 +130,10 @@ func (run *conditionRun) judge(c *Condition) {
 	}
 	violated, message, spent, err := c.Judge(given, run.budget)
 	run.budget -= min(spent, run.budget)
+	if errors.Is(err, ErrNothing) {
+		run.skip(c, OutOfScope, err.Error())
+		return
+	}
 	if err != nil {
 		run.undecided(c, err.Error())
 		return

@@ -79,3 +79,23 @@ func TestDecideLeavesTheReport(t *testing.T) {
 		t.Error("Decide wrote into the report")
 	}
 }
+
+// TestConditionOnTheNode: what an inspector asked of the node is there where it is
+// decided, and what the subject has none of is said and never held against it.
+func TestConditionOnTheNode(t *testing.T) {
+	ask := policy.Condition{Info: policy.Info{ID: "own", Default: policy.Block}, Judge: func(c policy.Circumstances, _ uint64) (bool, string, uint64, error) {
+		if c.Subject.Host.Name == "" {
+			return false, "", 0, fmt.Errorf("%w: no node", policy.ErrNothing)
+		}
+		return c.Subject.Host.Name == "node-a", "m", 1, nil
+	}}
+	p := &policy.Policy{Documents: []policy.Document{{Conditions: []policy.Condition{ask}, Actions: actions{"own": policy.Block}}}}
+	s := subject()
+	if v := policy.Decide(p, s, policy.Report{Host: &policy.Host{Name: "node-a"}}); len(v.Findings) != 1 || v.Action != policy.Block || s.Host.Name != "" {
+		t.Errorf("on the node: %s with %d findings", v.Action, len(v.Findings))
+	}
+	v := policy.Decide(p, s, policy.Report{})
+	if v.Action != policy.Allow || len(v.Skipped) != 1 || v.Skipped[0].Kind != policy.OutOfScope || v.Skipped[0].Action != policy.Audit {
+		t.Errorf("at rest: %s, skipped %+v", v.Action, v.Skipped)
+	}
+}

@@ -86,6 +86,10 @@ type setting struct {
 }
 
 func force(p *Policy, s *Subject, r Report, explain bool) *inForce {
+	if r.Host != nil {
+		seen := *s // the caller's has nothing of the node
+		seen.Host, s = *r.Host, &seen
+	}
 	in := &inForce{policy: p, subject: s, report: &r, excepted: map[string]*Exception{}, reasoner: reasoner{asked: explain}}
 	for _, d := range p.Selected(s) {
 		if d.Selector.Tightens(s) {

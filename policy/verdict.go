@@ -101,6 +101,9 @@ type Report struct {
 	Individuals Individuals
 	// Software says with what the image's software was compared; zero: none was met.
 	Software SoftwareFacts
+	// Host is what an inspector asked of the node, for what is decided upon it: each
+	// inspector has a copy of the subject. Nil: nothing was asked.
+	Host *Host
 	// Now is max(wall clock, time of the last record), so that a clock that is
 	// set back revives nothing that has ended.
 	Now time.Time
@@ -112,6 +115,9 @@ func (r *Report) Add(o Report) {
 	r.Skipped = append(r.Skipped, o.Skipped...)
 	r.Deferred = append(r.Deferred, o.Deferred...)
 	r.Coverage = r.Coverage.Add(o.Coverage)
+	if o.Host != nil {
+		r.Host = o.Host
+	}
 	if o.Software != (SoftwareFacts{}) {
 		r.Software = o.Software
 	}

@@ -206,3 +206,19 @@ func TestHostFeedsTheRules(t *testing.T) {
 		t.Errorf("%s finds nothing", rule)
 	}
 }
+
+// TestOnHostTellsWhatItAsked: the engine hands each inspector a copy, so what is
+// decided upon the node's facts must come with the report.
+func TestOnHostTellsWhatItAsked(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &policy.Subject{}
+	var sum policy.Report
+	sum.Add((&OnHost{Host: Host{Root: "/"}}).Inspect(t.Context(), s, &policy.Policy{}))
+	sum.Add(policy.Report{})
+	if sum.Host == nil || sum.Host.Name != name || s.Host.Name != "" {
+		t.Errorf("the report says %+v of the node", sum.Host)
+	}
+}

@@ -28,13 +28,17 @@ func (in *OnHost) Inspect(ctx context.Context, s *policy.Subject, p *policy.Poli
 	if p != nil {
 		s = p.WithPHIVolumes(s)
 	}
+	mine := *s
+	s = &mine // its host's facts outlive this call
 	if in.gathering.Add(1) <= maxGathering {
 		in.Host.Gather(ctx, s)
 		in.storage(ctx, s)
 	}
 	in.gathering.Add(-1)
 	s.Host.Sockets = in.Sockets
-	return in.Spec.Inspect(ctx, s, p)
+	report := in.Spec.Inspect(ctx, s, p)
+	report.Host = &s.Host
+	return report
 }
 
 // storage asks what the volumes lie on that hold ePHI, and nothing of others.

@@ -118,6 +118,7 @@ var (
 	errAnswer  = errors.New("the expression gave no answer: a key or an element that it asks for is not there, or types do not fit")
 	errDigest  = errors.New("not seen here: image digest")
 	errNode    = errors.New("not seen here: name of the node")
+	errNowhere = fmt.Errorf("%w: what lies at rest is on no node", policy.ErrNothing)
 	errNoTruth = errors.New("the expression gave neither true nor false")
 )
 
@@ -129,6 +130,8 @@ func (p *Program) Ask(c policy.Circumstances, budget uint64) (truth bool, spent 
 		return false, 0, errBudget
 	case s.Image.Digest == "" && p.readsPath("image.digest"):
 		return false, 0, errDigest
+	case s.Host.Name == "" && p.readsPath("node.name") && s.Never.Has(policy.FactHostKernel):
+		return false, 0, errNowhere
 	case s.Host.Name == "" && p.readsPath("node.name"):
 		return false, 0, errNode
 	}

@@ -165,6 +165,9 @@ func TestNoAnswer(t *testing.T) {
 		large.Spec.Process.Args[i] = secret
 	}
 	many.Subject = &large
+	nowhere, atRest := *unknown.Subject, unknown
+	nowhere.Never = policy.FactHost
+	atRest.Subject = &nowhere
 	for _, c := range []struct {
 		text   string
 		given  policy.Circumstances
@@ -177,6 +180,7 @@ func TestNoAnswer(t *testing.T) {
 		{`container.args[99] == "x"`, given(), maxCost, errAnswer},
 		{`image.digest == "sha256:00"`, unknown, maxCost, errDigest},
 		{`node.name == "node-a"`, unknown, maxCost, errNode},
+		{`node.name == "node-a"`, atRest, maxCost, policy.ErrNothing},
 		{`container.args.exists(a, a == "x")`, many, maxCost, errCost},
 		{`true`, given(), 0, errBudget},
 	} {
