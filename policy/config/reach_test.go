@@ -21,7 +21,42 @@ func TestReach(t *testing.T) {
 		return doc("narrow", "  selector: {namespaces: {in: [lab]}}\n  rules: [{id: privileged, action: "+action+"}]\n")
 	}
 	shadowed := "warn has no effect: policy `wide` (x.yaml:1) says block on `privileged` wherever this one applies, and the strictest word counts"
+	beside := func(wide, narrow string) string {
+		return doc("wide", "  selector: "+wide+"\n  rules: [{id: image-not-pinned, action: block}]\n") +
+			doc("narrow", "  selector: "+narrow+"\n  rules: [{id: image-not-pinned, action: warn}]\n")
+	}
+	idle := "warn has no effect: policy `wide` (x.yaml:1) says block on `image-not-pinned` wherever this one applies, and the strictest word counts"
+	condition := func(text string) string {
+		return doc("a", "  rules: [{id: x, title: t, action: block, condition: '"+text+"'}]\n")
+	}
+	never, always := "policy `a` can never apply: `when` is false, whatever container comes", "`when` has no effect: it is true, whatever container comes"
+	blind := "rule `x` can never find anything: its condition is false, whatever container comes"
+	exception := exceptionText("  policies: [{name: wide, rules: [image-not-pinned]}]")
 	tests := map[string]struct{ text, want string }{
+		"beginning_in_beginning":   {beside("{namespaces: {in: ['lab-*']}}", "{namespaces: {in: ['lab-a-*', lab-b]}}"), idle},
+		"end_in_end":               {beside("{namespaces: {in: ['*-lab']}}", "{namespaces: {in: ['*-x-lab']}}"), idle},
+		"alternatives_in_end":      {beside("{namespaces: {in: ['*-lab']}}", "{namespaces: {in: ['{a,b}-lab']}}"), idle},
+		"overlapping_globs":        {beside("{namespaces: {in: ['lab-*']}}", "{namespaces: {in: ['*-a']}}"), ""},
+		"beginning_of_a_part":      {beside("{namespaces: {in: ['lab-a-*']}}", "{namespaces: {in: ['lab-*']}}"), ""},
+		"class_is_no_beginning":    {beside("{namespaces: {in: ['l[ab]*']}}", "{namespaces: {in: ['la*']}}"), ""},
+		"images_below_a_folder":    {beside("{images: {match: ['registry.example/**']}}", "{images: {match: ['registry.example/clinic/*']}}"), idle},
+		"images_one_star":          {beside("{images: {match: ['registry.example/*']}}", "{images: {match: ['registry.example/clinic/*']}}"), ""},
+		"images_beside_a_folder":   {beside("{images: {match: ['registry.example/**']}}", "{images: {match: ['registry.example.org/*']}}"), ""},
+		"same_when":                {beside("{when: 'image.tag == \"1\"'}", "{when: 'image.tag == \"1\"', namespaces: {in: [lab]}}"), idle},
+		"another_when":             {beside("{when: 'image.tag == \"1\"'}", "{when: 'image.tag == \"2\"'}"), ""},
+		"same_labels":              {beside("{podLabels: {matchLabels: {a: b}}}", "{podLabels: {matchLabels: {a: b, c: d}}}"), idle},
+		"another_label":            {beside("{podLabels: {matchLabels: {a: b}}}", "{podLabels: {matchLabels: {a: c}}}"), ""},
+		"same_expressions":         {beside("{podLabels: {matchExpressions: [{key: a, operator: In, values: [b, c]}]}}", "{podLabels: {matchExpressions: [{key: a, operator: In, values: [c, b]}]}}"), idle},
+		"excepted_word":            {beside("{}", "{namespaces: {in: [lab]}}") + exception, ""},
+		"when_false":               {selector("{when: 'false'}"), never},
+		"when_false_in_part":       {selector("{when: 'false && image.name == \"a\"'}"), never},
+		"when_true":                {selector("{when: 'image.name == \"a\" || 1 < 2'}"), always},
+		"when_asks":                {selector("{when: 'true && image.name == \"a\"'}"), ""},
+		"condition_false":          {condition("1 > 2"), blind},
+		"condition_false_in_part":  {condition("image.name == \"a\" && false"), blind},
+		"condition_true":           {condition("true"), ""},
+		"condition_over_findings":  {condition("findings.exists(f, f.rule == \"a\")"), ""},
+		"condition_over_the_time":  {condition("now > timestamp(\"2027-01-01T00:00:00Z\")"), ""},
 		"namespace_taken_away":     {selector("{namespaces: {in: [lab], notIn: ['l*']}}"), "policy `a` can never apply: notIn takes away all namespaces that in names"},
 		"glob_taken_away":          {selector("{namespaces: {in: ['lab-*'], notIn: ['lab-*']}}"), "policy `a` can never apply: notIn takes away all namespaces that in names"},
 		"part_taken_away":          {selector("{namespaces: {in: ['lab-*'], notIn: [lab-1]}}"), ""},

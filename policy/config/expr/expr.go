@@ -45,6 +45,35 @@ func New() (*Language, error) {
 	return &Language{condition: more, when: base}, nil
 }
 
+// Constant says what an expression is whatever its variables are, where that is
+// one thing: "false && image.name == 'a'". It is for those who check policies and
+// takes as long as compiling does.
+func (l *Language) Constant(text string, when bool) (value, constant bool) {
+	env := l.condition
+	if when {
+		env = l.when
+	}
+	checked, issues := env.Compile(text)
+	if issues != nil && issues.Err() != nil {
+		return false, false
+	}
+	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptPartialEval))
+	if err != nil {
+		return false, false
+	}
+	var unknown []*cel.AttributePatternType
+	for _, name := range []string{"spec", "container", "pod", "image", "node", "findings", "now"} {
+		unknown = append(unknown, cel.AttributePattern(name))
+	}
+	vars, err := cel.PartialVars(map[string]any{}, unknown...)
+	if err != nil {
+		return false, false
+	}
+	answer, _, err := program.Eval(vars)
+	is, ok := answer.(types.Bool)
+	return bool(is), ok && err == nil
+}
+
 // Problem is something wrong with an expression, at one place in it.
 type Problem struct {
 	Line, Column int // in characters, from 1; 0: the expression as a whole
