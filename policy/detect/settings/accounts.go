@@ -12,8 +12,10 @@ import (
 
 // Accounts finds users without a password or with one that everybody knows, and
 // further users with root's number, in passwd(5) and shadow(5); and the passwords
-// with which servers are shipped, in their settings. Of the hashes in shadow(5)
-// those by SHA-2 are tried, not yescrypt and bcrypt, which are made to be slow.
+// with which servers are shipped, in their settings. The hashes of
+// shadow(5) are tried by all methods that distributions make; one that would take
+// too long, or is of another method, is said to be untried, and of yescrypt and
+// bcrypt, which are made to be slow, no more than two in a file.
 func Accounts() detect.Detector {
 	return reading(policy.Info{
 		ID:       "weak-account",
@@ -51,15 +53,49 @@ func defaultPasswords(user string) []string {
 }
 
 // maxTried bounds the accounts of one file whose hashes are tried, at 14 times
-// 5 ms each.
-const maxTried = 8
+// 5 ms each, and maxSlow those of slow methods, at 14 times 100 ms.
+const (
+	maxTried = 8
+	maxSlow  = 2
+)
+
+// untried is said of a password that was not compared with the default ones.
+const untried = "password that was not tried: whether it is a default one is not known"
+
+// passwordHash is a hash of crypt(5).
+type passwordHash interface{ is(password string) bool }
+
+// parseHash reads a hash; slow: of a method that is made to be; nil: it is of a
+// method that is not tried, or takes too long.
+func parseHash(field string) (h passwordHash, slow bool) {
+	if c, ok := parseSHACrypt(field); ok {
+		return &c, false
+	}
+	if c, ok := parseMD5Crypt(field); ok {
+		return &c, false
+	}
+	if y, ok := parseYescrypt(field); ok {
+		return &y, true
+	}
+	if b, ok := parseBcrypt(field); ok {
+		return &b, true
+	}
+	return nil, false
+}
+
+// holdsPassword says whether the second field of shadow(5) is a hash: what begins
+// with an exclamation mark or a star is locked.
+func holdsPassword(field string) bool {
+	const desLength = 13
+	return strings.HasPrefix(field, "$") || strings.HasPrefix(field, "_") || len(field) == desLength && field[0] != '!' && field[0] != '*'
+}
 
 // maxUser is how long a user's name may be (useradd(8), "Caveats").
 const maxUser = 32
 
 // shadow: an empty second field lets in without a password.
 func shadow(content []byte, s *detect.Sink) {
-	tried := 0
+	tried, slowly := 0, 0
 	eachLine(content, func(off int64, line string) {
 		fields := strings.Split(line, ":")
 		if len(fields) < 3 || !isUser(fields[0]) {
@@ -69,12 +105,15 @@ func shadow(content []byte, s *detect.Sink) {
 			s.FoundAs("Account without a password", off)
 			return
 		}
-		hash, ok := parseSHACrypt(fields[1])
-		if !ok || len(fields[0]) > maxUser {
+		if !holdsPassword(fields[1]) || len(fields[0]) > maxUser {
 			return
 		}
-		if tried++; tried > maxTried {
-			s.Skip("more than 8 accounts with passwords: those of the others were not tried")
+		hash, slow := parseHash(fields[1])
+		if slow {
+			slowly++
+		}
+		if tried++; hash == nil || tried > maxTried || slow && slowly > maxSlow {
+			s.Skip(untried)
 			return
 		}
 		if slices.ContainsFunc(defaultPasswords(fields[0]), hash.is) {

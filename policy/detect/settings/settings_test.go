@@ -36,41 +36,99 @@ func check(t *testing.T, d detect.Detector, cases map[string]kase) {
 	}
 }
 
-// Hashes as openssl passwd makes them, of "password", "changeme" and "clerk".
+// Hashes as openssl passwd and crypt(3) of libxcrypt make them, of "password",
+// "changeme" and "clerk"; those that end in Other are of a word that nobody ships.
 const (
-	shipped        = "Account with a default password"
-	sha512Password = "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1"
-	sha256ChangeMe = "$5$abcdefgh$3fM6mFuAV9ELpU9jDao9SkF9MDf3pWLUQ27Lxh/D9a6"
-	sha512Clerk    = "$6$0123456789abcdef$.AmEW.4qPFnC3Iy739VarpiLKR.PpHeGyUZ8aYfTGGk5tu0z8Bnf8cv95f2.6b1jQ3z.iUncGbV2oqZv7z7fN0"
+	yescryptPassword = "$y$j9T$saltsaltsaltsaltsalt1.$4zyLR9S8yew6LoBc/AO3FAwqao9uRC1akNnS9Otbva2"
+	yescryptClerk    = "$y$j9T$saltsaltsaltsaltsalt1.$W6p2Fmurtx8R5Db9OH.pTqYeDKFF2sZBh5HNQzAdRd8"
+	yescryptSmall    = "$y$j75$abcdefgh$BzQ/Q3ssanARhaS/VgiFkENPtOXGzvpch9ry26yhepD"
+	yescryptOther    = "$y$j9T$saltsaltsaltsaltsalt1.$x.B6enLkXmOJr9/9bXzF7I.D.dus8SQ.diij4zQCVn6"
+	bcryptPassword   = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu"
+	bcryptChangeMe   = "$2y$10$abcdefghijklmnopqrstuuNoxnDJvT28ksylHU.AJnr1SrNy0Vb9u"
+	bcryptOther      = "$2b$05$abcdefghijklmnopqrstuufTaptWJ1IV1getGvjU/ZeuMnz0VhwJa"
+	md5ChangeMe      = "$1$abcdefgh$vamWXVmzWr.RuXnIdXGZJ0"
+	md5Clerk         = "$1$ab$PNQ6SSNxU6APflYxhmnLn."
+	shipped          = "Account with a default password"
+	sha512Password   = "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1"
+	sha256ChangeMe   = "$5$abcdefgh$3fM6mFuAV9ELpU9jDao9SkF9MDf3pWLUQ27Lxh/D9a6"
+	sha512Clerk      = "$6$0123456789abcdef$.AmEW.4qPFnC3Iy739VarpiLKR.PpHeGyUZ8aYfTGGk5tu0z8Bnf8cv95f2.6b1jQ3z.iUncGbV2oqZv7z7fN0"
 )
 
 func TestAccounts(t *testing.T) {
 	const none, second = "Account without a password", "Second account with root's number"
 	check(t, settings.Accounts(), map[string]kase{
-		"locked":       {"/etc/shadow", "root:*:19000:0:99999:7:::\napp:!:19000::::::\n", ""},
-		"hashed":       {"/etc/shadow", "root:$6$abc$def:19000:0:99999:7:::\n", ""},
-		"empty":        {"/etc/shadow", "root::19000:0:99999:7:::\n", none},
-		"not_shadow":   {"/srv/shadow", "root::19000:0:99999:7:::\n", ""},
-		"ordinary":     {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:0::/:/sbin/nologin\n", ""},
-		"open":         {"/etc/passwd", "guest::1000:1000::/:/bin/sh\n", none},
-		"second_root":  {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nadmin:x:0:0::/:/bin/sh\n", second},
-		"nis":          {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n+::0:0:::\n", ""},
-		"no_fields":    {"/etc/passwd", "::::::::\nx\n", ""},
-		"default_512":  {"/etc/shadow", "root:" + sha512Password + ":19000::::::\n", shipped},
-		"default_256":  {"/etc/shadow", "root:" + sha256ChangeMe + ":19000::::::\n", shipped},
-		"own_name":     {"/etc/shadow", "clerk:" + sha512Clerk + ":19000::::::\n", shipped},
-		"another_name": {"/etc/shadow", "root:" + sha512Clerk + ":19000::::::\n", ""},
-		"slow":         {"/etc/shadow", "root:$6$rounds=999999999$abc$def:19000::::::\n", ""},
-		"tomcat":       {"/opt/tomcat/conf/tomcat-users.xml", `<tomcat-users><user username="admin" password="admin" roles="manager-gui"/></tomcat-users>`, shipped},
-		"tomcat_own":   {"/opt/tomcat/conf/tomcat-users.xml", `<user username="admin" password="q8Zr2LwXv9Tb" roles="a"/>`, ""},
-		"tomcat_shown": {"/opt/tomcat/conf/tomcat-users.xml", "<!--\n<user username=\"admin\" password=\"admin\" roles=\"a\"/>\n-->", ""},
-		"grafana":      {"/etc/grafana/grafana.ini", "[security]\nadmin_password = admin\n", shipped},
-		"grafana_not":  {"/etc/grafana/grafana.ini", "[security]\n;admin_password = admin\nadmin_password = $__file{/run/x}\n", ""},
-		"rabbitmq":     {"/etc/rabbitmq/rabbitmq.conf", "default_user = guest\ndefault_pass = guest\n", shipped},
-		"activemq":     {"/opt/activemq/conf/jetty-realm.properties", "admin: admin, admin\n", shipped},
+		"locked":        {"/etc/shadow", "root:*:19000:0:99999:7:::\napp:!:19000::::::\n", ""},
+		"hashed":        {"/etc/shadow", "root:$6$abc$def:19000:0:99999:7:::\n", ""},
+		"empty":         {"/etc/shadow", "root::19000:0:99999:7:::\n", none},
+		"not_shadow":    {"/srv/shadow", "root::19000:0:99999:7:::\n", ""},
+		"ordinary":      {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:0::/:/sbin/nologin\n", ""},
+		"open":          {"/etc/passwd", "guest::1000:1000::/:/bin/sh\n", none},
+		"second_root":   {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nadmin:x:0:0::/:/bin/sh\n", second},
+		"nis":           {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n+::0:0:::\n", ""},
+		"no_fields":     {"/etc/passwd", "::::::::\nx\n", ""},
+		"default_512":   {"/etc/shadow", "root:" + sha512Password + ":19000::::::\n", shipped},
+		"default_256":   {"/etc/shadow", "root:" + sha256ChangeMe + ":19000::::::\n", shipped},
+		"own_name":      {"/etc/shadow", "clerk:" + sha512Clerk + ":19000::::::\n", shipped},
+		"another_name":  {"/etc/shadow", "root:" + sha512Clerk + ":19000::::::\n", ""},
+		"yescrypt":      {"/etc/shadow", "root:" + yescryptPassword + ":19000::::::\n", shipped},
+		"yescrypt_name": {"/etc/shadow", "clerk:" + yescryptClerk + ":19000::::::\n", shipped},
+		"yescrypt_low":  {"/etc/shadow", "root:" + yescryptSmall + ":19000::::::\n", shipped},
+		"yescrypt_not":  {"/etc/shadow", "root:" + yescryptOther + ":19000::::::\n", ""},
+		"bcrypt":        {"/etc/shadow", "root:" + bcryptPassword + ":19000::::::\n", shipped},
+		"bcrypt_2y":     {"/etc/shadow", "root:" + bcryptChangeMe + ":19000::::::\n", shipped},
+		"bcrypt_not":    {"/etc/shadow", "root:" + bcryptOther + ":19000::::::\n", ""},
+		"md5":           {"/etc/shadow", "root:" + md5ChangeMe + ":19000::::::\n", shipped},
+		"md5_name":      {"/etc/shadow", "clerk:" + md5Clerk + ":19000::::::\n", shipped},
+		"md5_not":       {"/etc/shadow", "root:" + md5Clerk + ":19000::::::\n", ""},
+		"locked_hash":   {"/etc/shadow", "root:!" + md5ChangeMe + ":19000::::::\n", ""},
+		"slow":          {"/etc/shadow", "root:$6$rounds=999999999$abc$def:19000::::::\n", ""},
+		"tomcat":        {"/opt/tomcat/conf/tomcat-users.xml", `<tomcat-users><user username="admin" password="admin" roles="manager-gui"/></tomcat-users>`, shipped},
+		"tomcat_own":    {"/opt/tomcat/conf/tomcat-users.xml", `<user username="admin" password="q8Zr2LwXv9Tb" roles="a"/>`, ""},
+		"tomcat_shown":  {"/opt/tomcat/conf/tomcat-users.xml", "<!--\n<user username=\"admin\" password=\"admin\" roles=\"a\"/>\n-->", ""},
+		"grafana":       {"/etc/grafana/grafana.ini", "[security]\nadmin_password = admin\n", shipped},
+		"grafana_not":   {"/etc/grafana/grafana.ini", "[security]\n;admin_password = admin\nadmin_password = $__file{/run/x}\n", ""},
+		"rabbitmq":      {"/etc/rabbitmq/rabbitmq.conf", "default_user = guest\ndefault_pass = guest\n", shipped},
+		"activemq":      {"/opt/activemq/conf/jetty-realm.properties", "admin: admin, admin\n", shipped},
 	})
 	sample := "root:x:0:0:root:/root:/bin/sh\nSecretAdministrator:x:0:0::/:/bin/sh\n"
 	detecttest.Accept(t, settings.Accounts(), []byte(sample), "/etc/passwd", detecttest.Secrets("SecretAdministrator"))
+}
+
+// TestUntriedPasswords: what is not compared with the default passwords is said.
+func TestUntriedPasswords(t *testing.T) {
+	for name, c := range map[string]struct {
+		content string
+		untried bool
+	}{
+		"rounds":        {"root:$6$rounds=999999999$abc$def:19000::::::\n", true},
+		"bcrypt_cost":   {"root:$2b$14$abcdefghijklmnopqrstuufTaptWJ1IV1getGvjU/ZeuMnz0VhwJa:19000::::::\n", true},
+		"yescrypt_size": {"root:$y$jFT$saltsaltsaltsaltsalt1.$x.B6enLkXmOJr9/9bXzF7I.D.dus8SQ.diij4zQCVn6:19000::::::\n", true},
+		"des":           {"root:abJnggxhB/yWI:19000::::::\n", true},
+		"other_method":  {"root:$gy$j9T$a$b:19000::::::\n", true},
+		"three_slow":    {strings.Repeat("a:"+bcryptOther+":19000::::::\n", 3), true},
+		"two_slow":      {strings.Repeat("a:"+bcryptOther+":19000::::::\n", 2), false},
+		"locked":        {"root:*:19000::::::\nb:!:19000::::::\nc:!*:19000::::::\nd:!!:19000::::::\ne:!$6$a$b:19000::::::\n", false},
+		"tried":         {"root:" + sha512Clerk + ":19000::::::\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := detecttest.Run(settings.Accounts(), "/etc/shadow", []byte(c.content)).Skipped
+			if (len(got) == 1) != c.untried {
+				t.Errorf("said of %d: %v", len(got), got)
+			}
+		})
+	}
+}
+
+// BenchmarkDefaultPassword is the time that one account takes, of the slowest
+// methods that are tried.
+func BenchmarkDefaultPassword(b *testing.B) {
+	for name, hash := range map[string]string{"yescrypt": yescryptOther, "bcrypt": strings.Replace(bcryptOther, "$05$", "$10$", 1)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				detecttest.Run(settings.Accounts(), "/etc/shadow", []byte("root:"+hash+":19000::::::\n"))
+			}
+		})
+	}
 }
 
 func TestSSHServer(t *testing.T) {

@@ -114,23 +114,28 @@ func (c *shaCrypt) is(password string) bool {
 // stretch repeats a sum to a length.
 func stretch(sum []byte, n int) []byte { return bytes.Repeat(sum, n/len(sum)+1)[:n] }
 
-// encode writes the sum in crypt's base 64, the lowest six bits first.
-func (c *shaCrypt) encode(sum []byte) string {
-	const alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	var out []byte
-	put := func(v uint32, n int) {
-		for range n {
-			out = append(out, alphabet[v&63])
-			v >>= 6
-		}
+// cryptAlphabet is crypt's base 64.
+const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// cryptText is text in that alphabet, the lowest six bits first.
+type cryptText []byte
+
+func (t *cryptText) put(v uint32, n int) {
+	for range n {
+		*t = append(*t, cryptAlphabet[v&63])
+		v >>= 6
 	}
+}
+
+func (c *shaCrypt) encode(sum []byte) string {
+	var out cryptText
 	for _, o := range c.order {
-		put(uint32(sum[o[0]])<<16|uint32(sum[o[1]])<<8|uint32(sum[o[2]]), 4)
+		out.put(uint32(sum[o[0]])<<16|uint32(sum[o[1]])<<8|uint32(sum[o[2]]), 4)
 	}
 	if len(sum) == sha256.Size {
-		put(uint32(sum[31])<<8|uint32(sum[30]), 3)
+		out.put(uint32(sum[31])<<8|uint32(sum[30]), 3)
 	} else {
-		put(uint32(sum[63]), 2)
+		out.put(uint32(sum[63]), 2)
 	}
 	return string(out)
 }
