@@ -122,7 +122,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s: its copy has no name or no day", c)
 		}
 	}
-	for _, c := range []Citation{{paragraph: "164.3080(a)"}, {paragraph: "164.404(b)"}, {paragraph: "164.502(c)"}} {
+	for _, c := range []Citation{{paragraph: "164.3080(a)"}, {paragraph: "164.404(c)"}, {paragraph: "164.502(c)"}} {
 		if _, ok := SourceOf(c); ok {
 			t.Errorf("%s was read, though no copy has it", c)
 		}

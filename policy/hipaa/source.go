@@ -19,7 +19,9 @@ func Sources() []Source {
 		{[]string{"164.314"}, "businessassociateagreements.com, as amended at 78 FR 5694", "not said"},
 		{[]string{"164.316"}, "law.lawstack.com, verified against eCFR", "2026-06-20"},
 		{[]string{"164.402"}, "brickergraydon.com, as amended January 2013; the same in a copy of 2024", "2024"},
-		{[]string{"164.408"}, "getpocketlaw.com, as amended at 78 FR 5695", "not said"},
+		// Beside 164.408 these are the deadlines that reports count by.
+		{[]string{"164.404(b)", "164.406", "164.410(b)"}, "eCFR, as a register of notification deadlines quotes it; the first two also on brickergraydon.com", "2026-10-06"},
+		{[]string{"164.408"}, "getpocketlaw.com, as amended at 78 FR 5695; its deadlines in the register above", "not said"},
 		{[]string{"164.502(a)"}, "casetext.com, current through", "2024-10-31"},
 		{[]string{"164.502(b)"}, "extracts of eCFR in several repositories", "2026-09-05"},
 	}
