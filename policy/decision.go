@@ -86,7 +86,7 @@ type Record struct {
 	Individuals Individuals `json:"individuals"`
 	Synthetic   bool        `json:"synthetic,omitempty"` // marked as test data, all of it
 	// Package and Advisories are what an exception can name; of very many advisories
-	// the first [maxAdvisories].
+	// the first [MaxAdvisories].
 	Package     string   `json:"package,omitempty"`
 	Advisories  []string `json:"advisories,omitempty"`
 	Fingerprint string   `json:"fingerprint,omitempty"`
@@ -105,8 +105,8 @@ type SkipEntry struct {
 // the gravest first; the totals say what was left out.
 const MaxRecorded = 1000
 
-// maxAdvisories bounds the advisories of one recorded finding.
-const maxAdvisories = 100
+// MaxAdvisories bounds the advisories of one recorded finding.
+const MaxAdvisories = 100
 
 // NewDecision is a verdict on its way to the log.
 func NewDecision(s *Subject, v Verdict, now time.Time, took time.Duration) *Decision {
@@ -148,7 +148,7 @@ func record(j Judged) Record {
 	r.Count, r.CountBucket = bucketed(j.Count)
 	r.Package = Printable(j.Package)
 	ids := strings.Fields(j.Advisories)
-	for _, id := range ids[:min(len(ids), maxAdvisories)] {
+	for _, id := range ids[:min(len(ids), MaxAdvisories)] {
 		r.Advisories = append(r.Advisories, Printable(id))
 	}
 	for _, c := range j.Info.Cites {

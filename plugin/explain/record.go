@@ -28,7 +28,11 @@ func Report(d *policy.Decision) policy.Report {
 	r := policy.Report{Now: d.Time, Coverage: d.Coverage, Individuals: d.Individuals, Deferred: d.Deferred}
 	for _, f := range d.Findings {
 		file, inside, _ := strings.Cut(f.Path, "!")
+		if len(f.Advisories) >= policy.MaxAdvisories {
+			f.Package, f.Advisories = "", nil // not all of them, so that no exception can be told to hold
+		}
 		r.Findings = append(r.Findings, policy.Finding{
+			Package: f.Package, Advisories: strings.Join(f.Advisories, " "),
 			Rule: f.Rule, Message: f.Message, Count: f.Count, Individuals: f.Individuals, Synthetic: f.Synthetic, Fingerprint: f.Fingerprint,
 			Where: policy.Where{Path: file, Inside: inside, Offset: f.Offset, Layer: f.Layer, Deleted: f.Deleted, Field: f.Field},
 		})

@@ -117,6 +117,9 @@ func (d *Decisions) again(rec *policy.Decision) (v policy.Verdict, why string) {
 			return v, "rule " + rule + " found something then; whether it would as it is written now is not known"
 		}
 	}
+	if rule := d.strictWithPHI(s, v); rule != "" {
+		return v, "rule " + rule + " blocks where a volume with ePHI is mounted, and a record holds no mounts"
+	}
 	for _, k := range rec.Skipped {
 		if d.couldBlock(rec, s, k) {
 			return v, fmt.Sprintf("%s was not looked at, and the record does not say which failure setting that falls under", policy.Printable(k.Where))
@@ -162,6 +165,22 @@ func (d *Decisions) certain(v policy.Verdict) policy.Verdict {
 		v.Action = policy.Allow
 	}
 	return v
+}
+
+// strictWithPHI names a rule that would block if the container mounts a volume
+// that the new policy declares to hold ePHI, where that policy does not say itself
+// what the rule does.
+func (d *Decisions) strictWithPHI(s *policy.Subject, v policy.Verdict) string {
+	if len(d.policy.PHIVolumes(s)) == 0 {
+		return ""
+	}
+	for _, f := range v.Findings {
+		said := slices.ContainsFunc(d.policy.Selected(s), func(doc *policy.Document) bool { _, ok := doc.Actions[f.Rule]; return ok })
+		if with := f.Info.WithPHI; with != nil && *with == policy.Block && !said {
+			return f.Rule
+		}
+	}
+	return ""
 }
 
 // hasOwn says whether the new policy has a rule of its own of this name.

@@ -18,6 +18,7 @@ func rulebook(digest string, d policy.Document) *policy.Policy {
 	d.Name = "p"
 	return &policy.Policy{Digest: digest, Documents: []policy.Document{d}, Catalogue: map[string]policy.Info{
 		"blocks": {ID: "blocks", Default: policy.Block}, "warns": {ID: "warns", Default: policy.Warn},
+		"phi": {ID: "phi", Default: policy.Warn, WithPHI: ptr(policy.Block)},
 	}}
 }
 
@@ -58,6 +59,9 @@ func TestDecisions(t *testing.T) {
 		"skip_that_could_block":        {skipped, rulebook("sha256:new", policy.Document{}), nil, "unknown", "/a.zip was not looked at, and the record does not say which failure setting that falls under"},
 		"skip_told_by_its_action":      {skipped, rulebook("sha256:new", policy.Document{}), old, "same", ""},
 		"skip_that_would_block_now":    {skipped, rulebook("sha256:new", policy.Document{Failure: policy.Failure{Unscannable: ptr(policy.Block)}}), old, "unknown", "/a.zip was not looked at, and the record does not say which failure setting that falls under"},
+		"ephi_may_be_mounted":          {record(1, policy.Block, found("phi", policy.Block)), rulebook("sha256:new", policy.Document{PHIVolumes: []string{"/srv/ephi"}}), old, "unknown", "rule phi blocks where a volume with ePHI is mounted, and a record holds no mounts"},
+		"ephi_of_no_weight":            {record(1, policy.Block, found("phi", policy.Block)), rulebook("sha256:new", policy.Document{PHIVolumes: []string{"/srv/ephi"}, Actions: actions{"phi": policy.Warn}}), old, "admitted", "phi: block -> warn"},
+		"no_ephi_declared":             {record(1, policy.Allow, found("phi", policy.Warn)), rulebook("sha256:new", policy.Document{}), old, "same", ""},
 		"truncated":                    {truncated, rulebook("sha256:new", policy.Document{}), old, "unknown", "the record holds only the gravest findings"},
 		"exception_by_unknown_digest":  {record(1, policy.Block, found("blocks", policy.Block)), byDigest, old, "unknown", "exception EX-1 chooses by digest, and the record does not hold all digests of the image"},
 		"certain_in_spite_of_the_rest": {truncatedBlock(), rulebook("sha256:new", policy.Document{}), old, "same", ""},
