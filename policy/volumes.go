@@ -67,10 +67,12 @@ func (s *Subject) ForeignPHIVolume(hostPath string) bool {
 // mountsPHI says whether a subject mounts what the documents that select it
 // declare to hold ePHI: by a path of the host, or at a path of the container.
 func (p *Policy) mountsPHI(s *Subject) bool {
-	if s.Spec == nil || !slices.ContainsFunc(p.Documents, func(d Document) bool { return len(d.PHIVolumes) > 0 }) {
+	if s.Spec == nil {
 		return false
 	}
-	s = p.WithPHIVolumes(s)
+	if s = p.WithPHIVolumes(s); len(s.PHIVolumes) == 0 {
+		return false
+	}
 	inside := s.ContainerPHIPaths()
 	return slices.ContainsFunc(s.Spec.Mounts, func(m specs.Mount) bool {
 		for _, source := range []string{m.Source, s.Host.RealPath[m.Source]} {
