@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path"
 	"runtime"
 	"strings"
@@ -213,12 +212,8 @@ func TestCompileSeveralFiles(t *testing.T) {
 // each folder as one policy.
 func TestDeployedPolicies(t *testing.T) {
 	folders := map[string][]File{}
-	for _, name := range deployed(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		folders[path.Dir(name)] = append(folders[path.Dir(name)], File{Name: name, Data: data})
+	for _, file := range deployed(t) {
+		folders[path.Dir(file.Name)] = append(folders[path.Dir(file.Name)], file)
 	}
 	for folder, files := range folders {
 		if p, problems := Compile(files, wholeCatalogue()); p == nil || len(p.Documents) == 0 {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -52,19 +51,15 @@ func TestDiff(t *testing.T) {
 
 // What is shipped differs from itself in nothing, formatted or in another order of files.
 func TestDiffDeployed(t *testing.T) {
-	for _, name := range deployed(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := []File{{Name: name, Data: data}}
+	for _, file := range deployed(t) {
+		f := []File{file}
 		formatted, _, err := Format(f[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		changes, problems := Diff(f, []File{{Name: "formatted.yaml", Data: formatted}}, wholeCatalogue())
 		if len(changes)+len(problems) > 0 {
-			t.Errorf("%s: %v %v", name, changes, problems)
+			t.Errorf("%s: %v %v", file.Name, changes, problems)
 		}
 	}
 }

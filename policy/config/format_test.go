@@ -56,35 +56,36 @@ func TestFormat(t *testing.T) {
 
 // What is deployed is in canonical form.
 func TestFormatDeployed(t *testing.T) {
-	for _, name := range deployed(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, problems, err := Format(File{Name: name, Data: data})
+	for _, file := range deployed(t) {
+		got, problems, err := Format(file)
 		if err != nil || len(problems) > 0 {
-			t.Fatal(name, err, problems)
+			t.Fatal(file.Name, err, problems)
 		}
-		if diff := cmp.Diff(string(data), string(got)); diff != "" {
-			t.Errorf("%s is not in canonical form (-want +got):\n%s", name, diff)
+		if diff := cmp.Diff(string(file.Data), string(got)); diff != "" {
+			t.Errorf("%s is not in canonical form (-want +got):\n%s", file.Name, diff)
 		}
 	}
 }
 
 // deployed are the policy files that the repository ships.
-func deployed(t testing.TB) []string {
-	var names []string
+func deployed(t testing.TB) (files []File) {
 	for _, pattern := range []string{"../../deploy/policies/*.yaml", "../../deploy/examples/*/*.yaml", "../../deploy/examples/*/*/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		names = append(names, found...)
+		for _, name := range found {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, File{Name: name, Data: data})
+		}
 	}
-	if len(names) < 9 {
+	if len(files) < 9 {
 		t.Fatal("no policies are deployed")
 	}
-	return names
+	return files
 }
 
 // wholeCatalogue is what the commands compile with.
@@ -100,12 +101,8 @@ func wholeCatalogue() []policy.Info {
 // changes nothing. [Format] itself compares the meaning; what it cannot keep it
 // must refuse.
 func FuzzFormat(f *testing.F) {
-	for _, name := range deployed(f) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+	for _, file := range deployed(f) {
+		f.Add(file.Data)
 	}
 	for _, text := range []string{
 		"", "---\n---\na: 1", "a: |\n  b\n", "a: |+\n  b\n\nc: 1\n", "a: |2\n   b\n", "{a: [1, {b: c}]}", "a: >-\n\n", "- - - a\n    # x\n", "\ufeffa: 1\r\nb: 2",

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"testing"
 
 	"github.com/phigate/phigate/policy"
@@ -10,12 +9,8 @@ import (
 // FuzzCompile: no panic, a policy or a problem, and each problem is bounded
 // and of one line.
 func FuzzCompile(f *testing.F) {
-	for _, name := range deployed(f) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+	for _, file := range deployed(f) {
+		f.Add(file.Data)
 	}
 	for _, text := range []string{
 		"", "---\n---\na: 1", "a: |\n  b\n", "? [a]\n: b", "{a: [1, {b: c}]}", "a: >-\n\n", "- - - a", "\ufeffa: 1\r\nb: 2",

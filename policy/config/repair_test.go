@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -20,27 +19,23 @@ func flatten(text string) string {
 // TestRepairDeployed flattens everything that is shipped: the repaired text
 // must say the same, to the last value.
 func TestRepairDeployed(t *testing.T) {
-	for _, name := range deployed(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, problems, err := Repair(File{Name: name, Data: []byte(flatten(string(data)))}, wholeCatalogue())
+	for _, file := range deployed(t) {
+		got, problems, err := Repair(File{Name: file.Name, Data: []byte(flatten(string(file.Data)))}, wholeCatalogue())
 		if err != nil || len(problems) > 0 {
-			t.Errorf("%s: %v %v", name, err, problems)
+			t.Errorf("%s: %v %v", file.Name, err, problems)
 			continue
 		}
-		want, _, err := Format(File{Name: name, Data: data})
+		want, _, err := Format(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		src, text := load(File{Data: want})
 		again, repaired := load(File{Data: got})
 		if !sameDocuments(src.parse(text), again.parse(repaired)) {
-			t.Errorf("%s: repaired to something else (-want +got):\n%s", name, cmp.Diff(string(want), string(got)))
+			t.Errorf("%s: repaired to something else (-want +got):\n%s", file.Name, cmp.Diff(string(want), string(got)))
 		}
 		if a, b := comments(want), comments(got); a != b {
-			t.Errorf("%s: %d comments became %d", name, a, b)
+			t.Errorf("%s: %d comments became %d", file.Name, a, b)
 		}
 	}
 }
@@ -119,12 +114,8 @@ func TestRepairRefuses(t *testing.T) {
 
 // FuzzRepair: what is printed compiles, or it is refused with a reason.
 func FuzzRepair(f *testing.F) {
-	for _, name := range deployed(f) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add([]byte(flatten(string(data))))
+	for _, file := range deployed(f) {
+		f.Add([]byte(flatten(string(file.Data))))
 	}
 	f.Add([]byte(flatOwn + "selector:\npodLabels:\nmatchLabels:\ntier: phi\nmode: enforce\n"))
 	f.Add([]byte(flatOwn + "description: |\nfor the clinic\nmode: audit\n---\n" + flatDialect + "- name: r\nscanner: file\nmatch:\nany:\n- name: *.csv\naction: block\n"))

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"testing"
 
 	"github.com/goccy/go-yaml/ast"
@@ -12,13 +11,9 @@ import (
 
 // TestTree: each policy that the repository ships is read as YAML's parser reads it.
 func TestTree(t *testing.T) {
-	for _, name := range deployed(t) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !compareTrees(t, data) {
-			t.Errorf("%s: one of the two does not accept it", name)
+	for _, file := range deployed(t) {
+		if !compareTrees(t, file.Data) {
+			t.Errorf("%s: one of the two does not accept it", file.Name)
 		}
 	}
 }
@@ -38,12 +33,8 @@ func TestTreeForms(t *testing.T) {
 
 // FuzzTree: what is accepted is read as YAML's parser reads it.
 func FuzzTree(f *testing.F) {
-	for _, name := range deployed(f) {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+	for _, file := range deployed(f) {
+		f.Add(file.Data)
 	}
 	for _, text := range []string{
 		"a: |\n  b\n", "{a: [1, {b: c}]}", "- - - a", "a: 'b''c'", "a: 0x1F\nb: .inf\nc: ~\nd: null\ne:", " a: \"x\n\"b: 2\n", "a:\n-\nb: 1\n", "--- a: b\n",
