@@ -10,6 +10,8 @@ import (
 
 	"github.com/phigate/phigate/plugin/inspect/expand"
 	"github.com/phigate/phigate/plugin/rootfs"
+	"github.com/phigate/phigate/policy/detect/format"
+	"github.com/phigate/phigate/policy/detect/people"
 )
 
 // TestEncodedContent: what a file holds in an encoding is looked into like a file
@@ -85,5 +87,65 @@ func TestEncodedContentInContainers(t *testing.T) {
 	want := []string{"/a.tar.gz!b.json!base64@9", "/a.tar.gz!c.json!base64@9", "/a.zip!b.json!base64@9"}
 	if diff := cmp.Diff(want, fullPaths(facts.Findings)); diff != "" || len(facts.Skipped) > 0 {
 		t.Errorf("%d skipped; findings (-want +got):\n%s", len(facts.Skipped), diff)
+	}
+}
+
+// TestDocumentInAString: a document's elements stand in a string of JSON as they
+// are, so that they can be seen from outside, too: each patient is found once,
+// within the string where that is opened and whole, else from outside.
+func TestDocumentInAString(t *testing.T) {
+	patient := func(number string) string {
+		return `<recordTarget><patientRole><id extension="` + number + `" root="1.2"/><patient><name><given>Ottilie</given>` +
+			`<family>Vandersloot</family></name></patient></patientRole></recordTarget>`
+	}
+	document := func(text string) string { return `<ClinicalDocument xmlns="urn:hl7-org:v3">` + text + `</ClinicalDocument>` }
+	quoted := func(text string) string {
+		b, err := json.Marshal(text)
+		must(t, err)
+		return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(b))
+	}
+	long := quoted(document(strings.Repeat("<component>of the document</component>", 20_000) + patient("M8842107")))
+	pieces := `"` + strings.Join(strings.SplitAfter(strings.Trim(quoted(document(patient("M8842107"))), `"`), "/>"), "\" +\n\"") + `"`
+	for name, c := range map[string]struct {
+		content string
+		shut    bool
+		where   []string
+		people  int
+	}{
+		"one":         {`{"a":` + quoted(document(patient("M8842107"))) + `}`, false, []string{"!json@6"}, 1},
+		"long":        {`{"a":` + long + `}`, false, []string{"!json@6"}, 1},
+		"of_two":      {`{"a":` + quoted(document(patient("M8842107")+patient("M8842108"))) + `}`, false, []string{"!json@6"}, 2},
+		"many":        {strings.Repeat(`{"a":`+quoted(document(patient("M8842107")))+"}\n", 3), false, []string{"!json@256", "!json@506", "!json@6"}, 1},
+		"and_outside": {`{"a":` + quoted(document("-")) + `}` + document(patient("M8842107")), false, []string{""}, 1},
+		"in_pieces":   {"a = " + pieces, false, []string{"", "!json@5"}, 1},
+		"not_opened":  {`{"a":` + quoted(document(patient("M8842107"))) + `}`, true, []string{""}, 1},
+		"no_root":     {`{"a":` + quoted(patient("M8842107")) + `}`, false, []string{""}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := t.TempDir()
+			write(t, d+"/a.json", c.content)
+			sc := &Scanner{Detectors: setOf(t, format.CDA()), Keyed: hmacKeyed, Expand: expand.Defaults()}
+			sc.Expand.Spool = t.TempDir()
+			if c.shut {
+				sc.Expand.Depth = 0
+			}
+			w, err := store(t).Begin("k")
+			must(t, err)
+			facts, err := sc.Scan(t.Context(), rootfs.Dir(d), w, nil)
+			must(t, err)
+			w.Abort()
+			var where []string
+			for _, at := range fullPaths(facts.Findings) {
+				where = append(where, strings.TrimPrefix(at, "/a.json"))
+			}
+			if diff := cmp.Diff(c.where, where); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			var who people.Set
+			must(t, who.UnmarshalBinary(facts.People))
+			if got := who.Estimate().Point; got != c.people {
+				t.Errorf("%d people, want %d", got, c.people)
+			}
+		})
 	}
 }

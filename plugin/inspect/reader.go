@@ -22,6 +22,7 @@ type reader struct {
 	tell func() // reports progress; does nothing for workers, of which the walk tells
 	job  *job
 	held *expand.Held // what the file or table that is read holds in encodings
+	shut bool         // it holds something, and nothing is opened
 	found
 }
 
@@ -42,8 +43,13 @@ func (r *reader) renew() {
 	r.file.Encoded = r.encoded
 }
 
-// encoded takes what a file holds in an encoding, until the file's end.
+// encoded takes what a file holds in an encoding, until the file's end; nil where
+// nothing is opened.
 func (r *reader) encoded(off int64, encoding string) io.WriteCloser {
+	if r.open == nil {
+		r.shut = true
+		return nil
+	}
 	if r.held == nil {
 		r.held = expand.Hold(r.Expand.Spool)
 	}
@@ -69,7 +75,7 @@ func (r *reader) run(j *job) (out found) {
 			out = found{skips: []policy.Skipped{{Rule: "files", Reason: "reading it crashed", Kind: policy.Undecided}}}
 		}
 	}()
-	r.job, r.found = j, found{}
+	r.job, r.found, r.shut = j, found{}, false
 	r.file.Open(j.path, j.size)
 	if err := r.content(); err != nil {
 		if r.ctx.Err() != nil {
@@ -87,14 +93,12 @@ func (r *reader) run(j *job) (out found) {
 
 // inner looks into what the file itself holds in encodings.
 func (r *reader) inner() error {
+	if r.shut {
+		r.skips = append(r.skips, policy.Skipped{Rule: "files", Reason: "encoded content is not decoded", Kind: policy.Unscannable})
+	}
 	if r.held == nil || r.ctx.Err() != nil {
 		(*visitor)(r).Held().Close()
 		return r.ctx.Err()
-	}
-	if r.open == nil {
-		(*visitor)(r).Held().Close()
-		r.skips = append(r.skips, policy.Skipped{Rule: "files", Reason: "encoded content is not decoded", Kind: policy.Unscannable})
-		return nil
 	}
 	return r.open.Held(r.ctx, r.job.path, r.job.size, (*visitor)(r))
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,9 @@ const (
 
 // String is the encoding's name in paths.
 func (e encoding) String() string { return [...]string{"base64", "base64", "base64", "json", "xml"}[e] }
+
+// text says that what is encoded is text of which most stands there as it is.
+func (e encoding) text() bool { return e == encJSON || e == encXML }
 
 // telling is an expression that tells that encoded content begins so many bytes
 // behind the match's beginning.
@@ -79,7 +83,11 @@ type pieces struct {
 	asked  bool  // whoever takes pieces was
 	to     io.WriteCloser
 	out    []byte // decoded and not written
+	texts  []span // pieces of text that ended in what was fed last, and were taken to their ends
 }
+
+// span is what lies from one offset to another.
+type span struct{ from, to int64 }
 
 type start struct {
 	off int64
@@ -108,6 +116,7 @@ func sinceQuote(text []byte) int {
 
 // feed takes the bytes that are held, those at off, up to where matches were told.
 func (p *pieces) feed(data []byte, off int64) {
+	p.texts = slices.DeleteFunc(p.texts, func(s span) bool { return s.to <= off })
 	for p.open || p.next(off+int64(len(data))) {
 		n, more := p.dec.decode(p, data[p.pos-off:])
 		p.pos += int64(n)
@@ -145,15 +154,31 @@ func (p *pieces) flush() {
 		p.to = p.begin(p.off, p.dec.enc.String())
 	}
 	if p.to != nil {
-		_, _ = p.to.Write(p.out) // who takes it says what was lost
+		if _, err := p.to.Write(p.out); err != nil { // who takes it says what was lost
+			_ = p.to.Close()
+			p.to = nil
+		}
 	}
 	p.out = p.out[:0]
+}
+
+// decoded says whether what stands from one offset to another lies within one
+// piece of text that was taken so far.
+func (p *pieces) decoded(from, to int64) bool {
+	if slices.ContainsFunc(p.texts, func(s span) bool { return s.from <= from && to <= s.to }) {
+		return true
+	}
+	if !p.open || !p.dec.enc.text() || from < p.off || to > p.pos {
+		return false
+	}
+	p.flush()
+	return p.to != nil
 }
 
 // reset forgets all of the last file.
 func (p *pieces) reset(begin Encoded) {
 	p.close()
-	p.begin, p.starts, p.head, p.done = begin, p.starts[:0], 0, 0
+	p.begin, p.starts, p.head, p.done, p.texts = begin, p.starts[:0], 0, 0, p.texts[:0]
 }
 
 // close ends the piece that is open.
@@ -167,6 +192,9 @@ func (p *pieces) close() {
 	}
 	if p.to != nil {
 		_ = p.to.Close()
+		if p.dec.enc.text() {
+			p.texts = append(p.texts, span{p.off, p.pos})
+		}
 	}
 	p.open, p.to, p.out, p.done = false, nil, p.out[:0], p.pos
 }

@@ -71,7 +71,7 @@ func (s *Set) NewScan(keyed func(identity []byte) [16]byte) *Scan {
 		hits: make([]prefilter.Hit, 0, max(hitBatch, len(s.anchors)))}
 	c.pieces.tells = s.tells
 	for i := range c.sinks {
-		c.sinks[i] = Sink{detector: &s.detectors[i], keyed: keyed, at: c.offset}
+		c.sinks[i] = Sink{detector: &s.detectors[i], keyed: keyed, at: c.offset, decoded: c.pieces.decoded}
 	}
 	return c
 }

@@ -31,6 +31,7 @@ type Sink struct {
 	detector *Detector
 	keyed    func(identity []byte) [16]byte
 	at       func(off int64) int64 // offset in what the detector reads -> offset in the file
+	decoded  func(from, to int64) bool
 	levels   [PHI + 1]tally
 	skipped  []policy.Skipped
 	packages []Package
@@ -92,6 +93,11 @@ func (s *Sink) Cover(end int64) { s.used, s.covered = true, max(s.covered, end) 
 
 // Covered is the largest offset that Cover was told.
 func (s *Sink) Covered() int64 { return s.covered }
+
+// Decoded says whether what stands from one offset to another lies within a
+// string of JSON, or in escaped XML, that is decoded and looked at as a file of
+// its own: what it is about is found there, and here would be found again.
+func (s *Sink) Decoded(from, to int64) bool { return s.decoded(from, to) }
 
 // hide turns a key into what may be kept of it.
 func (s *Sink) hide(k Key) people.Key {
@@ -221,6 +227,6 @@ var (
 // reset makes the sink ready for the next file.
 func (s *Sink) reset() {
 	if s.used || s.crashed || s.vain > 0 {
-		*s = Sink{detector: s.detector, keyed: s.keyed, at: s.at}
+		*s = Sink{detector: s.detector, keyed: s.keyed, at: s.at, decoded: s.decoded}
 	}
 }

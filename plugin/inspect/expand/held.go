@@ -2,6 +2,7 @@ package expand
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,8 @@ const (
 	heldDisk   = 1 << 30
 	heldParts  = 100_000
 )
+
+var errNoRoom = errors.New("no room for more encoded content")
 
 // Held is what a file holds in encodings, such as attachments in base64, decoded
 // by whoever read the file: its parts wait for the file's end, in memory and beyond
@@ -49,10 +52,15 @@ func (h *Held) Part(name string) io.WriteCloser {
 // part is the last one.
 type part struct{ *Held }
 
-// Write never fails: what there is no room for is told when the parts are visited.
+// Write fails where there is no more room, which is told when the parts are
+// visited.
 func (p part) Write(b []byte) (int, error) {
+	from := p.size
 	p.keep(b)
 	p.parts[len(p.parts)-1].to = p.size
+	if n := int(p.size - from); n < len(b) {
+		return n, errNoRoom
+	}
 	return len(b), nil
 }
 

@@ -101,7 +101,9 @@ func (c *cda) element(t *xmltok.Token) {
 		c.synthea = c.synthea || t.Kind == xmltok.Text && synthea(t.Value)
 	case t.Kind == xmltok.End && t.Depth == c.depth:
 		c.open = false
-		c.person()
+		if !c.sink.Decoded(c.off, t.Off) {
+			c.person()
+		}
 	case t.Kind == xmltok.Start:
 		c.attributes(t)
 	case t.Kind == xmltok.Text:

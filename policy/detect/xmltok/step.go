@@ -124,7 +124,7 @@ func (z *Tokenizer) tagByte(data []byte, i int, off int64) int {
 	case afterAttr:
 		switch {
 		case c == '=':
-			z.state = beforeValue
+			z.state, z.escaped = beforeValue, false
 		case !blank(c):
 			z.drop()
 			return i
@@ -187,6 +187,9 @@ func (z *Tokenizer) beforeValue(c byte, i int) int {
 	switch {
 	case blank(c):
 		return i + 1
+	case c == '\\': // within a string of a program or of JSON
+		z.escaped = true
+		return i + 1
 	case c == '"' || c == '\'':
 		z.endName()
 		z.state, z.quote = inValue, c
@@ -240,6 +243,9 @@ func (z *Tokenizer) keepValue(b []byte) {
 // endValue completes an attribute; those beyond MaxAttrs are dropped.
 func (z *Tokenizer) endValue() {
 	n := len(z.spans) - 1
+	for z.escaped && len(z.tag) > z.spans[n].value && z.tag[len(z.tag)-1] == '\\' {
+		z.tag = z.tag[:len(z.tag)-1]
+	}
 	z.spans[n].end = len(z.tag)
 	if n >= MaxAttrs {
 		z.missed[manyAttributes] = true

@@ -72,13 +72,14 @@ type Tokenizer struct {
 	emit func(*Token)
 	tok  Token
 
-	begun bool
-	next  int64 // where the next window begins unless there is a hole
-	state state
-	quote byte
-	mark  int64 // where the tag or what else began
-	ended bool  // the tag is an end tag
-	empty bool  // the tag ends with />
+	begun   bool
+	next    int64 // where the next window begins unless there is a hole
+	state   state
+	quote   byte
+	escaped bool  // it stands behind a backslash
+	mark    int64 // where the tag or what else began
+	ended   bool  // the tag is an end tag
+	empty   bool  // the tag ends with />
 
 	text   []byte
 	textAt int64

@@ -57,6 +57,7 @@ func TestTokenizer(t *testing.T) {
 		"empty":    {`<a><b/><c x="/"/></a >`, []string{"<a", "<a.b", "/a.b", "<a.c|x=/", "/a.c", "/a"}},
 		"space":    {`<a xmlns="u:a" xmlns:p="u:p"><p:b p:x="1"/><c xmlns="u:c"/><d/></a>`, []string{"<a(u:a)", "<a.b(u:p)|x=1", "/a.b(u:p)", "<a.c(u:c)", "/a.c(u:c)", "<a.d(u:a)", "/a.d(u:a)", "/a(u:a)"}},
 		"declared": {`<p:a xmlns:p="u"><p:b>x</p:b></p:a>`, []string{"<a(u)", "<a.b(u)", "=a.b(u):x", "/a.b(u)", "/a(u)"}},
+		"escaped":  {`<a x=\"1\" y=\\"C:\\d\\"/><b x=\1 y="2\"/>`, []string{`<a|x=1|y=C:\\d`, "/a", `<b|y=2\`, "/b"}},
 		"entities": {`<a x="&lt;&#65;&#x42;&quot;">&amp;&unknown;&&#1114112;x&apos; & y</a>`, []string{`<a|x=<AB"`, `=a:&&x' & y`, "/a"}},
 		"long":     {`<a>&averyverylongname;</a>`, []string{"<a", "=a:&averyverylongname;", "/a"}},
 		"cdata":    {`<a>x <![CDATA[<b>]]]]>y</a>`, []string{"<a", "=a:x <b>]]y", "/a"}},
