@@ -5,19 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/phigate/phigate/plugin/cache"
+	"github.com/phigate/phigate/plugin/rootfs"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect/catalogue"
 )
-
-// tree is what was found in one tree that holds no patients.
-type tree struct {
-	root  string
-	facts *cache.Facts
-}
 
 // tally is how often a rule was violated.
 type tally struct {
@@ -28,14 +25,18 @@ type tally struct {
 // benign scans trees and prints what was found in them, by rule: all of it is
 // wrong or at least to be looked at.
 func benign(ctx context.Context, out io.Writer, roots []string, list bool) error {
-	var trees []tree
+	roots, err := distinct(roots)
+	if err != nil {
+		return err
+	}
+	var trees []*cache.Facts
 	var files, bytes int64
 	for _, root := range roots {
-		facts, err := scan(ctx, root, nil)
+		facts, err := scanTree(ctx, root, below{rootfs.Dir(root), root}, nil)
 		if err != nil {
 			return err
 		}
-		trees = append(trees, tree{root, facts})
+		trees = append(trees, facts)
 		files, bytes = files+facts.Coverage.Files, bytes+facts.Coverage.Bytes
 	}
 	fmt.Fprintf(out, "%d files, %.2f GB\n\n", files, float64(bytes)/1e9)
@@ -54,18 +55,58 @@ func benign(ctx context.Context, out io.Writer, roots []string, list bool) error
 	return nil
 }
 
-func tallies(trees []tree) []tally {
+// distinct leaves out folders that lie within others: their files count once.
+func distinct(roots []string) ([]string, error) {
+	paths := make([]string, len(roots))
+	for i, root := range roots {
+		path, err := filepath.Abs(root)
+		if err != nil {
+			return nil, fmt.Errorf("looking for %s: %w", root, err)
+		}
+		paths[i] = path
+	}
+	slices.Sort(paths)
+	var all []string
+	for _, path := range paths {
+		within := func(root string) bool {
+			return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
+		}
+		if !slices.ContainsFunc(all, within) {
+			all = append(all, path)
+		}
+	}
+	return all, nil
+}
+
+// below is a folder of this machine under its own path, as it would be found in
+// an image: /usr/share/doc tells detectors something, /share/doc does not.
+type below struct {
+	rootfs.Tree
+	root string
+}
+
+// Walk implements rootfs.Tree.
+func (b below) Walk(ctx context.Context, visit func(rootfs.Entry) error, unreadable func(string, error)) error {
+	return b.Tree.Walk(ctx, func(e rootfs.Entry) error {
+		e.Path = b.path(e.Path)
+		return visit(e)
+	}, func(path string, err error) { unreadable(b.path(path), err) })
+}
+
+func (b below) path(within string) string { return strings.TrimSuffix(b.root, "/") + within }
+
+func tallies(trees []*cache.Facts) []tally {
 	infos := map[string]policy.Info{}
 	for _, info := range catalogue.Infos() {
 		infos[info.ID] = info
 	}
 	byRule := map[string]*tally{}
-	for _, t := range trees {
-		for _, f := range t.facts.Findings {
+	for _, facts := range trees {
+		for _, f := range facts.Findings {
 			if byRule[f.Rule] == nil {
 				byRule[f.Rule] = &tally{info: infos[f.Rule], files: map[string]bool{}}
 			}
-			byRule[f.Rule].files[t.root+f.Where.Full()] = true
+			byRule[f.Rule].files[f.Where.Full()] = true
 		}
 	}
 	var all []tally
@@ -79,10 +120,10 @@ func tallies(trees []tree) []tally {
 }
 
 // printSkipped counts by reason what could not be looked at.
-func printSkipped(out io.Writer, trees []tree) {
+func printSkipped(out io.Writer, trees []*cache.Facts) {
 	reasons := map[string]int{}
-	for _, t := range trees {
-		for _, k := range t.facts.Skipped {
+	for _, facts := range trees {
+		for _, k := range facts.Skipped {
 			reasons[k.Rule+": "+k.Reason]++
 		}
 	}
@@ -97,11 +138,11 @@ func printSkipped(out io.Writer, trees []tree) {
 	}
 }
 
-func printFindings(out io.Writer, trees []tree) {
+func printFindings(out io.Writer, trees []*cache.Facts) {
 	fmt.Fprintf(out, "\nfindings:\n")
-	for _, t := range trees {
-		for _, f := range t.facts.Findings {
-			fmt.Fprintf(out, "%s\t%s%s\tat %d, %d times\n", f.Rule, t.root, policy.Printable(f.Where.Full()), f.Where.Offset, max(f.Count, 1))
+	for _, facts := range trees {
+		for _, f := range facts.Findings {
+			fmt.Fprintf(out, "%s\t%s\tat %d, %d times\n", f.Rule, policy.Printable(f.Where.Full()), f.Where.Offset, max(f.Count, 1))
 		}
 	}
 }

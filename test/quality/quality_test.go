@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/phigate/phigate/plugin/report"
+	"github.com/phigate/phigate/plugin/rootfs"
 	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect/catalogue"
 )
@@ -138,5 +140,30 @@ func TestGoalsCanFail(t *testing.T) {
 				t.Errorf("%d goals missed, want %d", len(got), c.short)
 			}
 		})
+	}
+}
+
+// TestBelow: files keep the path that they have on this machine, and those of a
+// folder within another count once.
+func TestBelow(t *testing.T) {
+	root := t.TempDir()
+	within := filepath.Join(root, "usr", "local")
+	if err := os.MkdirAll(within, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(within, "a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	roots, err := distinct([]string{within, root, root + "-other"})
+	if want := []string{root, root + "-other"}; err != nil || !slices.Equal(roots, want) {
+		t.Errorf("folders %q, %v, want %q", roots, err, want)
+	}
+	var paths []string
+	err = below{rootfs.Dir(root), root}.Walk(t.Context(), func(e rootfs.Entry) error {
+		paths = append(paths, e.Path)
+		return nil
+	}, func(path string, err error) { t.Errorf("%s: %v", path, err) })
+	if want := []string{root + "/usr", within, within + "/a"}; err != nil || !slices.Equal(paths, want) {
+		t.Errorf("paths %q, %v, want %q", paths, err, want)
 	}
 }

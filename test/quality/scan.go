@@ -44,6 +44,10 @@ func (i *identities) keyed(identity []byte) [16]byte {
 
 // scan reads a tree with all detectors, as phigate scan does.
 func scan(ctx context.Context, root string, ids *identities) (*cache.Facts, error) {
+	return scanTree(ctx, root, rootfs.Dir(root), ids)
+}
+
+func scanTree(ctx context.Context, root string, tree rootfs.Tree, ids *identities) (*cache.Facts, error) {
 	set, err := detect.NewSet(catalogue.All())
 	if err != nil {
 		return nil, err
@@ -65,7 +69,7 @@ func scan(ctx context.Context, root string, ids *identities) (*cache.Facts, erro
 	defer w.Abort()
 	s := inspect.Scanner{Detectors: set, Keyed: ids.keyed, Expand: expand.Defaults(), Workers: 2}
 	s.Expand.Spool = state
-	facts, err := s.Scan(ctx, rootfs.Dir(root), w, nil)
+	facts, err := s.Scan(ctx, tree, w, nil)
 	if err != nil {
 		return nil, fmt.Errorf("scanning %s: %w", root, err)
 	}
