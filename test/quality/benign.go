@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/phigate/phigate/plugin/cache"
 	"github.com/phigate/phigate/plugin/rootfs"
@@ -36,6 +37,8 @@ func benign(ctx context.Context, out io.Writer, roots []string, list bool) error
 		if err != nil {
 			return err
 		}
+		now := time.Now()
+		facts.Findings = slices.DeleteFunc(facts.Findings, func(f policy.Finding) bool { return f.From.After(now) }) // not yet violations
 		trees = append(trees, facts)
 		files, bytes = files+facts.Coverage.Files, bytes+facts.Coverage.Bytes
 	}

@@ -97,6 +97,8 @@ func telling(user, password, host []byte) bool {
 	switch {
 	case isWeak(password), len(user) > 0 && bytes.EqualFold(user, password), sample(password), template(password):
 		return false
+	case bytes.IndexByte(user, '[') >= 0 && bytes.HasSuffix(password, []byte("]")): // "ftp://[[user][:pass]@]host"
+		return false
 	case bytes.ContainsAny(password, "<>") || bytes.HasPrefix(password, []byte("{")) || bytes.HasSuffix(password, []byte("}")):
 		return false
 	case containsFold(host, "example.") || containsFold(host, "example:") || len(host) > 0 && template(host) || bytes.EqualFold(host, []byte("host")) ||

@@ -49,6 +49,8 @@ func TestKubeCredentials(t *testing.T) {
 		"secret":          {"/a.yaml", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  b: " + b64(noise[:12]) + "\n", rule, "Kubernetes Secret"},
 		"secret_before":   {"/a.yml", "apiVersion: v1\ndata:\n  # c\n  b: " + b64(noise[:12]) + "\nkind: 'Secret'\n", rule, "Kubernetes Secret"},
 		"secret_block":    {"/a.yml", "kind: \"Secret\"\ndata:\n  b: |\n    " + b64(noise[:12]) + "\n", rule, "Kubernetes Secret"},
+		"called_a_token":  {"/root/.kube/config", "users:\n- name: a\n  user:\n    token: APP_TOKEN\n- name: b\n  user:\n    token: my-token-a\n", "", ""},
+		"sample_secret":   {"/a.yaml", "kind: Secret\ndata:\n  data-1: " + b64("value-1\r\n") + "\n", "", ""},
 		"certificate":     {"/root/.kube/config", "users:\n- name: a\n  user:\n    client-key-data: REDACTED\n", "", ""},
 		"token_elsewhere": {"/a.yaml", "steps:\n  with:\n    token: " + strings.Repeat("abcde", 5) + "\n", "", ""},
 		"other_kind":      {"/a.yaml", "kind: SecretStore\ndata:\n  b: " + b64(noise[:12]) + "\n", "", ""},

@@ -101,15 +101,25 @@ func (g *genericSecret) value(h *detect.Hit, at int, s *detect.Sink) {
 	if n < shortestValue || n > longestValue || !delimited(h.Text, at+n) || !mixed(value) || entropy(value) < highEntropy {
 		return
 	}
-	if !sample(value) && !sequential(value) && !harmless(h.Text, h.At, at) && !g.known(value) {
+	if !sample(value) && !sequential(value) && !shortened(value) && !identifierOf(value) && !harmless(h.Text, h.At, at) && !g.known(value) {
 		report(h, at, value, "Random value that is called a secret", s)
 	}
 }
 
 func isValue(b byte) bool { return isWord(b) || bytes.IndexByte([]byte("+/=.-"), b) >= 0 }
 
-// known says whether the value has a form that other detectors know.
+// publicKeys are how the public keys of SSH begin in base64: the length and the
+// name of their kind (RFC 4253, 6.6; RFC 5656, 3.1; RFC 8709, 4).
+var publicKeys = [...]string{"AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh"}
+
+// known says whether the value has a form that other detectors know, or is a
+// public key.
 func (g *genericSecret) known(value []byte) bool {
+	for _, begin := range publicKeys {
+		if bytes.HasPrefix(value, []byte(begin)) {
+			return true
+		}
+	}
 	for _, f := range g.forms {
 		if end, ok := f.match(value, 0); ok && end == len(value) {
 			return true
@@ -135,6 +145,35 @@ func mixed(value []byte) bool {
 	return changes >= max(least, len(value)/10) && digits*15 >= len(value)
 }
 
+// shortened says whether the value is one of which a part was left out.
+func shortened(value []byte) bool { return bytes.Contains(value, []byte("...")) }
+
+// identifierOf says whether the value is a name in a program: three words or more,
+// four bytes long on average, each with its number behind it: "copy_x509_key2",
+// "ed25519.Ed25519Key". What is random has shorter words, and digits before letters.
+func identifierOf(value []byte) bool {
+	const leastWords, leastLength = 3, 4
+	words, length := 0, 0
+	for i := 0; i < len(value); {
+		switch {
+		case value[i] == '_' || value[i] == '.':
+			i++
+		case isLetter(value[i]):
+			n := 1 + run(value[i+1:], len(value), isLower)
+			n += run(value[i+n:], len(value), isDigit)
+			words, length, i = words+1, length+n, i+n
+			if i < len(value) && isLower(value[i]) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return words >= leastWords && length >= leastLength*words
+}
+
+func isLower(b byte) bool { return b >= 'a' && b <= 'z' }
+
 // sequential says whether six bytes follow each other as in an alphabet.
 func sequential(value []byte) bool {
 	const most = 6
@@ -157,6 +196,9 @@ func harmless(text []byte, word, value int) bool {
 	for from > 0 && word-from < longest && (isWord(text[from-1]) || text[from-1] == '.' || text[from-1] == '-') {
 		from--
 	}
+	if page := "page "; from >= len(page) && hasPrefixFold(text[from-len(page):], page) {
+		return true // the token of the next page
+	}
 	label := text[from:value]
 	for _, part := range harmlessParts {
 		if containsFold(label, part) {
@@ -171,7 +213,7 @@ var harmlessParts = [...]string{
 	"public", "pubkey", "pub_", "csrf", "xsrf", "foreign", "primary", "sequence", "bucket", "schema", "natural", "hotkey", "hot_key", "idx", "issuer",
 	"key_id", "keyid", "key-id", "_id", "name", "url", "uri", "endpoint", "file", "path", "size", "length", "type", "hash", "digest", "checksum", "sha",
 	"md5", "version", "expir", "fingerprint", "count", "monkey", "turkey", "author", "cache", "sort", "partition", "host", "page", "next", "continuation",
-	"integrity", "commit", "test", "mock",
+	"integrity", "commit", "test", "mock", "encrypted", "invalid",
 }
 
 // inTerraform says whether the value is a password that is written into a file

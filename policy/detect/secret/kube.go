@@ -63,9 +63,15 @@ func userToken(h *detect.Hit, s *detect.Sink) {
 	}
 	n := run(h.Text[h.End:], longest, func(b byte) bool { return isWord(b) || strings.IndexByte("-.=+/:", b) >= 0 })
 	value := h.Text[h.End : h.End+n]
-	if n >= shortest && delimited(h.Text, h.End+n) && !sample(value) && !bytes.HasPrefix(value, []byte("eyJ")) {
+	if n >= shortest && delimited(h.Text, h.End+n) && !sample(value) && !bytes.HasPrefix(value, []byte("eyJ")) && !callsItself(value) {
 		report(h, h.End, value, "Token of a kubeconfig", s)
 	}
+}
+
+// callsItself says whether a value is a word for a token in place of one:
+// "APP_TOKEN", "admin-token".
+func callsItself(value []byte) bool {
+	return containsFold(value, "token") && !bytes.ContainsAny(value, "0123456789")
 }
 
 // manifest judges a Secret as YAML: values under its data.
@@ -110,7 +116,7 @@ func dataValue(document []byte) []byte {
 		case indent <= outer:
 			within = string(text) == "data:"
 		default:
-			if value := base64Value(text); value != nil {
+			if value := base64Value(text); value != nil && !published(value) {
 				return value
 			}
 		}

@@ -33,6 +33,7 @@ func TestConnectionString(t *testing.T) {
 		"jdbc_variable":   {"/a", "jdbc:mysql://db.internal/a?password=${pass}", "", ""},
 		"prose":           {"/a", "use --host=a --password= to log in; password=", "", ""},
 		"no_server":       {"/a", "color=red;password=" + strings.Repeat("ab", 5) + ";", "", ""},
+		"syntax":          {"/a", "the form is ftp://[[user][:pass]@]host[:port]/, or sftp://[user[:pass]@]host", "", ""},
 		"within_a_scheme": {"/a", "xsmb://b:" + pass + "@files.internal/", "", ""},
 	})
 }
@@ -57,7 +58,17 @@ func TestGenericSecret(t *testing.T) {
 		"curl_basic":     {"/a.sh", `curl --header 'Authorization: Basic ` + b64("app:"+noise[:9]) + `' https://a.internal`, rule, login},
 		"curl_key":       {"/a.sh", `curl -H "X-Api-Key: ` + value + `" https://a.internal`, rule, login},
 
+		"identifiers": {"/a", "password: Ab3." + noise[:12] + "_Cd4_" + noise[12:20], rule, message},
+		"brackets":    {"/a", "password: q7Z..pW9x.K4tR8" + noise[:9], rule, message},
+
 		"public":        {"/a", "public_key = \"" + value + "\"", "", ""},
+		"ssh_public":    {"/a.sh", "add --key='AAAAC3NzaC1lZDI1NTE5AAAAI" + value + "'", "", ""},
+		"shortened":     {"/a", "auth-token = " + value[:20] + "...", "", ""},
+		"next_page":     {"/a", "Next page token: " + value, "", ""},
+		"encrypted":     {"/a.json", `{"encrypted_key":"` + value + `"}`, "", ""},
+		"kind":          {"/a.py", "private_key: ed25519.Ed25519PrivateKey, a", "", ""},
+		"functions":     {"/a", "copy_secret_key, gnutls_pkcs11_copy_x509_privkey2, a", "", ""},
+		"converted":     {"/a.py", "creds = Oauth2WithCredentials.from_OAuth2Credentials(a)", "", ""},
 		"identifier":    {"/a", "token = lexer.nextTokenOfKind", "", ""},
 		"type":          {"/a.py", "credentials: oauth2client.client.OAuth2Credentials, a", "", ""},
 		"call":          {"/a", "password = decrypt(a1b2c3d4e5f6)", "", ""},
@@ -77,7 +88,7 @@ func TestServiceToken(t *testing.T) {
 	const rule, web = "service-token", "JSON web token"
 	raw := base64.RawURLEncoding.EncodeToString
 	header, claims := raw([]byte(`{"alg":"HS256"}`)), raw([]byte(`{"sub":"b","exp":1}`))
-	github := "gh" + "p_" + noise[:36]
+	github, square := "gh"+"p_"+noise[:36], "EA"+"AA"+noise[:60]
 	check(t, map[string]kase{
 		"github":        {"/a", "token " + github, rule, "GitHub token"},
 		"escaped":       {"/a", `{"env": "A=b\n` + github + `\nC=d"}`, rule, "GitHub token"},
@@ -89,6 +100,10 @@ func TestServiceToken(t *testing.T) {
 		"camel":         {"/a", `myTwitterKey = "` + noise[:25] + `"`, rule, "Twitter API key"},
 		"documentation": {"/usr/share/doc/a", "token " + github, rule, "GitHub token"},
 
+		"lines":    {"/a", square + "\n" + square[:4] + noise[2:62] + "\n", rule, "Square token"},
+		"one_line": {"/a", "tokens\n" + square + "\n", rule, "Square token"},
+
+		"armoured":     {"/a", strings.Repeat(noise[:60]+"abcd\r\n", 3) + square + "\r\n", "", ""},
 		"placeholder":  {"/a", "gh" + "p_" + strings.Repeat("x", 36), "", ""},
 		"no_header":    {"/a", "eyJ" + noise[:30] + ".eyJ" + noise[20:50] + "." + noise[:20], "", ""},
 		"jwt_io":       {"/a", header + "." + raw([]byte(`{"sub":"1234567890","name":"John Doe"}`)) + "." + noise[:43], "", ""},

@@ -89,13 +89,32 @@ func before(h *detect.Hit, lead *class) int {
 // judge reports the token that begins at the offset.
 func (t *token) judge(f form, h *detect.Hit, at int, s *detect.Sink) {
 	end, ok := f.match(h.Text, at)
-	if !ok || f.goesOn(h.Text, end) || !begins(h.Text, at) || !ends(h.Text, end) || !t.nearby(h.Text[:at]) {
+	if !ok || f.goesOn(h.Text, end) || !begins(h.Text, at) || !ends(h.Text, end) || !t.nearby(h.Text[:at]) || armoured(h.Text, at, end) {
 		return
 	}
 	if value := h.Text[at:end]; entropy(value) >= t.entropy && (t.check == nil || t.check(value)) && !sample(value) {
 		report(h, at, value, t.kind, s)
 	}
 }
+
+// armoured says whether a token is nothing but a whole line in the middle of base64
+// in lines, as PEM and MIME have it: the line before it is as long, and does not
+// begin like it.
+func armoured(text []byte, at, end int) bool {
+	const pem, mime, alike = 64, 76, 4 // RFC 7468, 2; RFC 2045, 6.8
+	n := end - at
+	if n != pem && n != mime || at == 0 || text[at-1] != '\n' {
+		return false
+	}
+	last := bytes.TrimSuffix(text[:at-1], []byte{'\r'})
+	if len(last) < n {
+		return false
+	}
+	line := last[len(last)-n:]
+	return run(line, n, isBase64) == n && (len(last) == n || last[len(last)-n-1] == '\n') && !bytes.Equal(line[:alike], text[at:at+alike])
+}
+
+func isBase64(b byte) bool { return isDigit(b) || isLetter(b) || b == '+' || b == '/' }
 
 // nearBytes is how far before a token its word may stand.
 const nearBytes = 80
