@@ -98,7 +98,9 @@ func TestDocumentInAString(t *testing.T) {
 		return `<recordTarget><patientRole><id extension="` + number + `" root="1.2"/><patient><name><given>Ottilie</given>` +
 			`<family>Vandersloot</family></name></patient></patientRole></recordTarget>`
 	}
-	document := func(text string) string { return `<ClinicalDocument xmlns="urn:hl7-org:v3">` + text + `</ClinicalDocument>` }
+	document := func(text string) string {
+		return `<ClinicalDocument xmlns="urn:hl7-org:v3">` + text + `</ClinicalDocument>`
+	}
 	quoted := func(text string) string {
 		b, err := json.Marshal(text)
 		must(t, err)

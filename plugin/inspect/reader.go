@@ -269,6 +269,12 @@ func (v *visitor) File(path string, size int64, in io.Reader) error {
 	return nil
 }
 
+// Database has the tables of a file looked at together.
+func (v *visitor) Database(path string) (end func()) {
+	v.rows.OpenDatabase(path)
+	return func() { (*reader)(v).add(v.inside(path), v.rows.CloseDatabase()) }
+}
+
 // Table has a table's rows looked at.
 func (v *visitor) Table(path string, columns []string) expand.Rows {
 	return &tableRows{visitor: v, path: path, wanted: v.rows.OpenTable(path, columns)}

@@ -33,6 +33,9 @@ type Detector struct {
 	Near func(h Hit, s *Sink)
 	// Table says whether a table is of interest, by its name and columns.
 	Table func(m TableMeta, s *Sink) RowReader
+	// Database with Table: it is asked for what reads the tables of one file, which
+	// may speak of the same people, and takes Table's place for them.
+	Database func(path string) Database
 	// Name judges a name, of files and of all else, and says what is wrong with it;
 	// empty: nothing. It is asked for each name of a tree, not within containers.
 	Name func(e Entry) string
@@ -98,6 +101,14 @@ type Window struct {
 type TableMeta struct {
 	Path    string   // "/srv/a.db!patients"
 	Columns []string // empty: not known, the first row may be a header
+}
+
+// Database reads the tables of one file, one after the other, in bounded memory.
+type Database interface {
+	// Table is what Detector.Table is.
+	Table(m TableMeta, s *Sink) RowReader
+	// Close reports what the tables say together and none of them says alone.
+	Close(s *Sink)
 }
 
 // RowReader reads one table, in bounded memory.

@@ -49,7 +49,8 @@ type Scan struct {
 
 	pieces pieces // of encoded content
 
-	rows int64 // of the table so far
+	rows      int64 // of the table so far
+	databases []map[int]Database
 }
 
 // fileState is one detector with one file.

@@ -272,6 +272,7 @@ func (w *waiting) File(_ string, _ int64, r io.Reader) error {
 
 func (*waiting) Table(string, []string) Rows { return nil }
 func (*waiting) Held() *Held                 { return nil }
+func (*waiting) Database(string) func()      { return func() {} }
 func (w *waiting) Skip(path, reason string)  { w.skips = append(w.skips, path+": "+reason) }
 
 // TestWaitingIsNoWork: what an expansion waits for does not count as its time, up
@@ -295,3 +296,5 @@ func TestWaitingIsNoWork(t *testing.T) {
 }
 
 func (*peak) Held() *Held { return nil }
+
+func (*peak) Database(string) func() { return func() {} }

@@ -123,6 +123,7 @@ func openSQLiteFile(x *expansion, path string, in input) error {
 	if err != nil {
 		return err
 	}
+	defer x.database(path)()
 	for _, t := range db.tables() {
 		if err := x.check(); err != nil {
 			return err

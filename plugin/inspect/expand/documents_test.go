@@ -12,12 +12,13 @@ import (
 
 // found is what a visitor was told of one file.
 type found struct {
-	files  map[string]string
-	tables map[string][]string // rows as text, cells joined with |
-	heads  map[string]string   // columns
-	skips  []string            // path: reason
-	rows   int
-	most   int // rows wanted of each table, 0 all
+	files     map[string]string
+	tables    map[string][]string // rows as text, cells joined with |
+	heads     map[string]string   // columns
+	skips     []string            // path: reason
+	databases []string
+	rows      int
+	most      int // rows wanted of each table, 0 all
 }
 
 func (f *found) File(path string, _ int64, r io.Reader) error {
@@ -29,6 +30,11 @@ func (f *found) File(path string, _ int64, r io.Reader) error {
 func (f *found) Table(path string, columns []string) Rows {
 	f.heads[path] = strings.Join(columns, "|")
 	return &foundRows{f: f, path: path}
+}
+
+func (f *found) Database(path string) func() {
+	f.databases = append(f.databases, path)
+	return func() { f.databases = append(f.databases, "end, tables: "+fmt.Sprint(len(f.heads))) }
 }
 
 func (f *found) Skip(path, reason string) { f.skips = append(f.skips, path+": "+reason) }

@@ -105,6 +105,9 @@ type Visitor interface {
 	File(path string, size int64, r io.Reader) error
 	// Table is a nested table. columns may be empty when they are not known. nil: not wanted.
 	Table(path string, columns []string) Rows
+	// Database begins a file with tables that may speak of the same people; end is
+	// called after the last of them.
+	Database(path string) (end func())
 	// Skip says what could not be looked into; reason holds nothing of the content.
 	Skip(path, reason string)
 	// Held is what the last file or table was found to hold in encodings, to be

@@ -45,6 +45,8 @@ func (s *seen) File(path string, _ int64, r io.Reader) error {
 
 func (s *seen) Table(path string, _ []string) Rows { s.files = append(s.files, path); return nil }
 
+func (s *seen) Database(string) func() { return func() {} }
+
 func (s *seen) Skip(path, reason string) { s.skips = append(s.skips, path+": "+reason) }
 
 // expand opens content by its own kind.
@@ -311,3 +313,5 @@ func (ignores) Skip(string, string)         {}
 func (*seen) Held() *Held { return nil }
 
 func (ignores) Held() *Held { return nil }
+
+func (ignores) Database(string) func() { return func() {} }

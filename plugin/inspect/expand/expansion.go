@@ -217,6 +217,22 @@ func (l *lent) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// database begins a file with several tables, until end is called.
+func (x *expansion) database(path string) (end func()) {
+	x.visiting = true
+	done := x.visitor.Database(path)
+	x.visiting = false
+	return func() {
+		if x.visiting {
+			return // the visitor crashed
+		}
+		x.visiting = true
+		done()
+		x.visiting = false
+		x.tell()
+	}
+}
+
 // table is a nested table; nil: its rows are not wanted.
 func (x *expansion) table(path string, columns []string) *rows {
 	if x.entry(path) != nil {

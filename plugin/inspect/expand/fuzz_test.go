@@ -81,3 +81,5 @@ func FuzzKindOf(f *testing.F) {
 }
 
 func (*limited) Held() *Held { return nil }
+
+func (*limited) Database(string) func() { return func() {} }

@@ -267,6 +267,7 @@ func (d *document) workbook() error {
 			return err
 		}
 	}
+	defer d.x.database(d.path)()
 	for _, s := range sheets {
 		target := strings.ToLower(targets[s.id])
 		if !strings.HasPrefix(target, "/") {

@@ -51,6 +51,7 @@ func openPgDump(x *expansion, path string, in input) error {
 	if err := d.contents(x); err != nil {
 		return err
 	}
+	defer x.database(path)()
 	for {
 		kind, err := d.r.ReadByte()
 		if errors.Is(err, io.EOF) {

@@ -136,6 +136,25 @@ func TestSQLiteTablesAloneAreVisited(t *testing.T) {
 	}
 }
 
+// TestTablesOfOneFile: whoever takes tables is told which belong together.
+func TestTablesOfOneFile(t *testing.T) {
+	sqlite, _ := database(t, nil, `CREATE TABLE p(a)`, `INSERT INTO p VALUES (1)`, `CREATE TABLE q(a)`)
+	log := walOf(t, nil, []string{createPeople, fillPeople(3)})
+	for name, c := range map[string]struct {
+		content []byte
+		want    []string
+	}{
+		"/a.db":     {sqlite, []string{"/a.db", "end, tables: 2"}},
+		"/a.db-wal": {log, []string{"/a.db-wal", "end, tables: 1"}},
+		"/a.xlsx":   {workbookFile(t), []string{"/a.xlsx", "end, tables: 2"}},
+		"/a.dump":   {pgSample(t, 14, 1), []string{"/a.dump", "end, tables: 1"}},
+	} {
+		if diff := cmp.Diff(c.want, look(t, name, c.content, 0).databases); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestSQLiteStopsWhenNoMoreIsWanted(t *testing.T) {
 	data, _ := database(t, nil, `CREATE TABLE p(a)`, fmt.Sprintf(fill, 500, "p", "i"), `CREATE TABLE q(a)`, fmt.Sprintf(fill, 500, "q", "i"))
 	if f := look(t, "/a.db", data, 10); f.rows != 20 || len(f.skips) != 0 {

@@ -45,6 +45,7 @@ func openWAL(x *expansion, path string, in input) error {
 		db.pages = max(db.pages, number)
 	}
 	db.left = 4 * int64(len(w.offsets))
+	defer x.database(path)()
 	_, schema := w.offsets[1]
 	if schema {
 		if err := w.header(db); err != nil {

@@ -52,7 +52,28 @@ func run(c *detect.Scan, path string, content []byte, sizes ...int) Result {
 
 // Rows gives the detector a table.
 func Rows(d detect.Detector, path string, columns []string, rows [][]string) Result {
+	return readTable(scanOf(d), path, columns, rows)
+}
+
+// Table is one table of a database.
+type Table struct {
+	Name    string
+	Columns []string
+	Rows    [][]string
+}
+
+// Database gives the detector the tables of a file, one after the other, and tells
+// what was found in each and in all together.
+func Database(d detect.Detector, path string, tables ...Table) (each []Result, together Result) {
 	c := scanOf(d)
+	c.OpenDatabase(path)
+	for _, t := range tables {
+		each = append(each, readTable(c, path+"!"+t.Name, t.Columns, t.Rows))
+	}
+	return each, resultOf(c.CloseDatabase())
+}
+
+func readTable(c *detect.Scan, path string, columns []string, rows [][]string) Result {
 	if !c.OpenTable(path, columns) {
 		return Result{}
 	}

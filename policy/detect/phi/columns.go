@@ -328,6 +328,7 @@ func words(s string) []string {
 type context struct {
 	weight  int  // of health, at most 2
 	patient bool // its last part names patients
+	people  bool // or people, whose key "id" is
 	joins   bool // other tables may speak of the same people
 }
 
@@ -339,8 +340,18 @@ func contextOfPath(path, table string) context {
 	}
 	for _, w := range words(table) {
 		c.patient = c.patient || whoseWord(w) == patientWord
+		c.people = c.people || c.patient || peopleWord(w)
 	}
 	return c
+}
+
+// peopleWord says whether a table is called by a word for people.
+func peopleWord(w string) bool {
+	switch w {
+	case "person", "persons", "people", "client", "clients", "resident", "residents", "participant", "participants", "subject", "subjects":
+		return true
+	}
+	return false
 }
 
 // pathContext weighs what a path says of health: whole words only, so that

@@ -42,6 +42,9 @@ func header(cells [][]byte, delim byte, table context) *layout {
 			continue
 		}
 		c := classify(cell)
+		if table.joins && table.people && c.kind == other && bytes.EqualFold(cell, []byte("id")) {
+			c.kind = subject // what other tables call person_id
+		}
 		l.weight += c.context
 		provider, l.patient = provider || c.provider, l.patient || c.patient
 		if c.kind == other {

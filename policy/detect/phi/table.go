@@ -26,10 +26,11 @@ func Table() detect.Detector {
 				"An image is copied to every registry and node that runs it, and whoever may pull it reads the table.",
 			Fix: "Remove the file from the image and from the layers below it, and mount the data at run time from storage with access control.",
 		},
-		Anchors: headerWords(),
-		Eager:   true, // for tables without a header
-		Open:    openTable,
-		Table:   openRows,
+		Anchors:  headerWords(),
+		Eager:    true, // for tables without a header
+		Open:     openTable,
+		Table:    openRows,
+		Database: openDatabase,
 	}
 }
 

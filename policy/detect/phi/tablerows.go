@@ -8,7 +8,11 @@ import (
 
 // openRows reads a table with a name and, perhaps, columns.
 func openRows(m detect.TableMeta, s *detect.Sink) detect.RowReader {
-	t := &rows{sink: s, context: contextOfPath(m.Path, "")}
+	return (&rows{sink: s, context: contextOfPath(m.Path, "")}).begin(m)
+}
+
+// begin gives the reader, nil where the columns are known and of no interest.
+func (t *rows) begin(m detect.TableMeta) detect.RowReader {
 	if len(m.Columns) == 0 {
 		return t
 	}
@@ -100,7 +104,7 @@ func (t *rows) judge(n int64, cells [][]byte) {
 	t.layout.read(cells, &t.person)
 	r := t.layout.record(&t.person, n)
 	if t.join != nil {
-		t.join.judge(t.sink, &t.person, r)
+		t.join.judge(t.sink, &t.person, r, t)
 		return
 	}
 	t.sink.Record(r)

@@ -262,7 +262,7 @@ func (t *tree) emit(n *node) {
 	}
 	r := n.person.row(n.off, weight)
 	r.Rows = n.person.rows()
-	t.join.judge(t.sink, &n.person, r)
+	t.join.judge(t.sink, &n.person, r, nil)
 }
 
 // text takes the text of an element: it is a value of the element around it.
