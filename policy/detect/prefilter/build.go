@@ -27,13 +27,14 @@ func (b *builder) add(pattern int, positions []class) error {
 	for i := range positions {
 		folded[i] = symbolsOf(&positions[i])
 	}
+	alike := commonBits(positions)
 	for parity := range stride {
 		lead, n := b.rarest(folded, parity)
 		if n > broadest {
 			return fmt.Errorf("its rarest four bytes are any of %d, more than %d", n, broadest)
 		}
 		b.back = max(b.back, lead)
-		b.refs = append(b.refs, newRef(pattern, positions, lead))
+		b.refs = append(b.refs, newRef(pattern, alike, lead))
 		for _, w := range values(windowAt(folded, lead)) {
 			word, _, _ := bitsOf(w)
 			b.words[word] = append(b.words[word], uint32(len(b.refs)-1))
@@ -53,7 +54,11 @@ func (b *builder) rarest(folded []symbols, parity int) (lead, n int) {
 		for _, s := range sets {
 			count *= s.count()
 		}
-		if cost := b.rates.window(sets) + float64(count)*noise; cost < best {
+		least := float64(count) * noise
+		if least >= best {
+			continue // whatever its rate is
+		}
+		if cost := b.rates.window(sets) + least; cost < best {
 			best, lead, n = cost, i, count
 		}
 	}

@@ -39,18 +39,19 @@ func newTable(words *[1 << filterBits][]uint32, refs []ref) *table {
 
 func (t *table) of(word uint32) []uint32 { return t.ids[t.begin[word]:t.begin[word+1]] }
 
-// newRef finds the eight bytes that say most of what the window does not.
-func newRef(pattern int, positions []class, lead int) ref {
+// newRef finds the eight bytes that say most of what the window does not, of the
+// positions of an expression.
+func newRef(pattern int, positions []alike, lead int) ref {
 	r := ref{pattern: int32(pattern), lead: int32(lead)}
 	most := -1
 	for from := 0; from == 0 || from+8 <= len(positions); from++ {
 		value, bit, known := uint64(0), uint64(0), 0
 		for i := range min(8, len(positions)) {
-			v, b := positions[from+i].common()
-			value |= uint64(v) << (8 * i)
-			bit |= uint64(b) << (8 * i)
+			a := positions[from+i]
+			value |= uint64(a.value) << (8 * i)
+			bit |= uint64(a.bit) << (8 * i)
 			if p := from + i - lead; p < 0 || p >= width {
-				known += bits.OnesCount8(b)
+				known += bits.OnesCount8(a.bit)
 			}
 		}
 		if known > most {
@@ -61,9 +62,18 @@ func newRef(pattern int, positions []class, lead int) ref {
 	return r
 }
 
-// common gives the bits that all bytes of the class have alike, and which they
-// are.
-func (c *class) common() (value, bit byte) {
+// alike are the bits that all bytes of a class have alike, and which they are.
+type alike struct{ value, bit byte }
+
+func commonBits(positions []class) []alike {
+	all := make([]alike, len(positions))
+	for i := range positions {
+		all[i] = positions[i].common()
+	}
+	return all
+}
+
+func (c *class) common() alike {
 	and, or := byte(0xFF), byte(0)
 	for b := range 256 {
 		if c.has(byte(b)) {
@@ -71,7 +81,7 @@ func (c *class) common() (value, bit byte) {
 			or |= byte(b)
 		}
 	}
-	return and, ^(and ^ or)
+	return alike{and, ^(and ^ or)}
 }
 
 // may says whether the bytes may be a match. There are at least 8.
