@@ -25,6 +25,7 @@ func All() []detect.Detector {
 		format.CDA(),
 		format.DICOM(),
 		format.DICOMJSON(),
+		format.DICOMXML(),
 		format.NCPDP(),
 		format.Mumps(),
 		format.OpenEHR(),

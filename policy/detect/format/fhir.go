@@ -10,7 +10,8 @@ import (
 	"github.com/phigate/phigate/policy/hipaa"
 )
 
-// FHIR finds resources about patients, in JSON, NDJSON and XML, of DSTU2 to R5.
+// FHIR finds resources about patients, in JSON, NDJSON, XML and
+// Turtle, of DSTU2 to R5.
 func FHIR() detect.Detector {
 	return detect.Detector{
 		Info: policy.Info{
@@ -25,14 +26,15 @@ func FHIR() detect.Detector {
 				"A FHIR resource Patient names who is treated, and other resources name the patient in their subject.",
 			Fix: "Remove the resources from the image and from the layers below it; let tests make synthetic patients at run time.",
 		},
-		// The first key of most resources, and the name space of a document's root.
-		Anchors: []string{`["']resourceType["']`, `=["']http://hl7\.org/fhir["']`},
+		// The first key of most resources, the name space of a document's root, and
+		// that of Turtle.
+		Anchors: []string{`["']resourceType["']`, `=["']http://hl7\.org/fhir["']`, `: <http://hl7\.org/fhir/>`},
 		Open:    openFHIR,
 	}
 }
 
 func openFHIR(_ detect.Meta, s *detect.Sink) detect.Reader {
-	f := &fhir{json: newFHIRTree(s), xml: newFHIRTree(s)}
+	f := &fhir{json: newFHIRTree(s), xml: newFHIRTree(s), turtle: turtle{tree: newFHIRTree(s)}}
 	f.objects = jsontok.New(f.object)
 	f.elements = xmltok.New(f.element)
 	return f
@@ -46,11 +48,12 @@ const (
 	maxDoubt    = 64 << 10
 )
 
-// fhir reads one file, which may hold both notations, as logs do.
+// fhir reads one file, which may hold several notations, as logs do.
 type fhir struct {
 	objects   *jsontok.Tokenizer
 	elements  *xmltok.Tokenizer
 	json, xml *fhirTree
+	turtle    turtle
 	next      int64 // after the last window
 	cut       bool  // a value that may identify somebody was longer than is kept
 }
@@ -80,6 +83,7 @@ func (f *fhir) Window(w detect.Window) {
 		}
 		f.elements.Window(w.Off, w.Data)
 	}
+	f.turtle.window(w)
 }
 
 func (f *fhir) Close() {
@@ -87,14 +91,14 @@ func (f *fhir) Close() {
 	f.elements.Close()
 	f.objects.Missed(f.json.sink.Skip)
 	f.elements.Missed(f.xml.sink.Skip)
-	if f.cut {
+	if f.turtle.end(); f.cut || f.turtle.cut {
 		f.json.sink.Skip(cutValue)
 	}
 }
 
 // Idle says that no document is open that still may name somebody.
 func (f *fhir) Idle() bool {
-	return f.json.asleep(f.objects.Quiet(), f.next) && f.xml.asleep(f.elements.Quiet(), f.next)
+	return f.json.asleep(f.objects.Quiet(), f.next) && f.xml.asleep(f.elements.Quiet(), f.next) && f.turtle.asleep(f.next)
 }
 
 // object takes a token of JSON.
