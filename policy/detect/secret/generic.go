@@ -191,7 +191,7 @@ func sequential(value []byte) bool {
 
 // harmless says whether a label speaks of something that is no secret.
 func harmless(text []byte, word, value int) bool {
-	const longest = 40
+	const longest, longestName = 40, 100
 	from := word
 	for from > 0 && word-from < longest && (isWord(text[from-1]) || text[from-1] == '.' || text[from-1] == '-') {
 		from--
@@ -199,13 +199,44 @@ func harmless(text []byte, word, value int) bool {
 	if page := "page "; from >= len(page) && hasPrefixFold(text[from-len(page):], page) {
 		return true // the token of the next page
 	}
+	if named := text[max(0, from-longestName):from]; bytes.LastIndex(named, []byte("arn:")) > bytes.LastIndexAny(named, " \t\r\n\"'") {
+		return true // Amazon's name of a secret
+	}
 	label := text[from:value]
 	for _, part := range harmlessParts {
 		if containsFold(label, part) {
 			return true
 		}
 	}
+	if !isUUID(text[value:]) {
+		return false
+	}
+	for _, part := range onceParts {
+		if containsFold(label, part) {
+			return true
+		}
+	}
 	return false
+}
+
+// onceParts of a label say that a UUID behind it tells one request from another,
+// so that it is not carried out twice.
+var onceParts = [...]string{"request", "clienttoken", "client_token", "client-token", "changetoken", "actiontoken", "idempoten"}
+
+// isUUID says whether the text begins with a UUID (RFC 9562, 4).
+func isUUID(text []byte) bool {
+	for _, n := range [...]int{8, 4, 4, 4, 12} {
+		if run(text, n, func(b byte) bool { return isDigit(b) || fold(b) >= 'a' && fold(b) <= 'f' }) < n {
+			return false
+		}
+		if text = text[n:]; n < 12 {
+			if len(text) == 0 || text[0] != '-' {
+				return false
+			}
+			text = text[1:]
+		}
+	}
+	return true
 }
 
 // harmlessParts of a label say that its value is public, or about a secret.
@@ -225,5 +256,5 @@ func inTerraform(h *detect.Hit, at int, value []byte) bool {
 		return false
 	}
 	return h.Text[at-1] == '"' && at+len(value) < len(h.Text) && h.Text[at+len(value)] == '"' &&
-		containsFold(h.Text[h.At:h.End], "password") && entropy(value) >= leastEntropy && !sample(value)
+		containsFold(h.Text[h.At:h.End], "password") && entropy(value) >= leastEntropy && !sample(value) && !isWeak(value)
 }

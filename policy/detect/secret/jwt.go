@@ -43,10 +43,11 @@ func ofServiceAccount(payload []byte) bool {
 }
 
 // publishedClaims says whether the token is the one that everybody shows: that
-// of jwt.io (RFC 7519 has another), or Supabase's for trying things out.
+// of jwt.io (RFC 7519 has another), Supabase's for trying things out, or one of
+// Amazon's manuals.
 func publishedClaims(payload []byte) bool {
 	return bytes.Contains(payload, []byte(`"1234567890"`)) && bytes.Contains(payload, []byte(`"John Doe"`)) ||
-		bytes.Contains(payload, []byte(`"supabase-demo"`))
+		bytes.Contains(payload, []byte(`"supabase-demo"`)) || bytes.Contains(payload, []byte(`"EXAMPLE`))
 }
 
 // wrapped says whether base64 holds a JSON web token in base64.

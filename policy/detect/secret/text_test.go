@@ -40,7 +40,7 @@ func TestConnectionString(t *testing.T) {
 
 func TestGenericSecret(t *testing.T) {
 	const rule, message, login = "generic-secret", "Random value that is called a secret", "Login in a curl command"
-	value := noise[:30]
+	value, uuid := noise[:30], hexes[:8]+"-"+hexes[8:12]+"-4"+hexes[12:15]+"-8"+hexes[15:18]+"-"+hexes[18:30]
 	check(t, map[string]kase{
 		"assignment":     {"/a.py", "db_password = '" + value + "'\n", rule, message},
 		"json":           {"/a.json", `{"apiKey":"` + value + `"}`, rule, message},
@@ -62,6 +62,9 @@ func TestGenericSecret(t *testing.T) {
 		"brackets":    {"/a", "password: q7Z..pW9x.K4tR8" + noise[:9], rule, message},
 
 		"public":        {"/a", "public_key = \"" + value + "\"", "", ""},
+		"request":       {"/a.json", `{"clientRequestToken": "` + uuid + `", "ChangeToken": "` + uuid + `"}`, "", ""},
+		"amazon_name":   {"/a.json", `"SecretId": "arn:aws:secretsmanager:us-west-2:123456789012:secret:` + noise[:20] + `"`, "", ""},
+		"weak":          {"/a.tf", "password = \"password\"", "", ""},
 		"ssh_public":    {"/a.sh", "add --key='AAAAC3NzaC1lZDI1NTE5AAAAI" + value + "'", "", ""},
 		"shortened":     {"/a", "auth-token = " + value[:20] + "...", "", ""},
 		"next_page":     {"/a", "Next page token: " + value, "", ""},

@@ -66,7 +66,7 @@ func delimited(text []byte, at int) bool {
 var samples = [...]string{
 	"example", "placeholder", "changeme", "change_me", "change-me", "changeit", "xxxx", "****", "....", "redacted", "dummy", "sample",
 	"your_", "your-", "yourkey", "yourtoken", "yoursecret", "yourpass", "yourapi", "mykey", "mysecret", "insert_", "replace_", "replace-", "replaceme",
-	"abcdefghij", "0123456789", "foobar", "notasecret", "not-a-secret", "not_a_secret", "fake", "todo",
+	"abcdefghij", "0123456789", "foobar", "notasecret", "not-a-secret", "not_a_secret", "fake", "todo", "verylongsecret",
 }
 
 // sampleRun is a run of one byte that no random value has.
