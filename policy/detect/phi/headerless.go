@@ -152,14 +152,12 @@ func sampleRows(lines [][]byte, delim byte) rowsOf {
 	}
 }
 
-// headerlessHead looks for a table without header in a file's first bytes. Files
-// that are no table are told by their first lines.
-func headerlessHead(m detect.Meta, table context) *layout {
-	head := m.Head
+// firstRows gives the lines of a file's first bytes, nil where they are those of no
+// table: that is told by the first of them.
+func firstRows(head []byte) (lines [][]byte) {
 	if len(head) == detect.HeadBytes {
 		head = head[:max(0, lastEnd(head))] // the last line is not whole
 	}
-	var lines [][]byte
 	for len(head) > 0 && len(lines) < sampleLines {
 		var line []byte
 		if line, head = cutLine(head); len(line) > 0 {
@@ -172,6 +170,11 @@ func headerlessHead(m detect.Meta, table context) *layout {
 	if len(lines) < minRows {
 		return nil
 	}
+	return lines
+}
+
+// headerlessLines looks for a table without header.
+func headerlessLines(lines [][]byte, table context) *layout {
 	var best *layout
 	for i := range len(delimiters) {
 		l := headerless(sampleRows(lines, delimiters[i]), delimiters[i], table)

@@ -37,16 +37,23 @@ func Table() detect.Detector {
 // The delimiters, the likeliest first.
 const delimiters = ",\t|;"
 
+// openTable is asked of every file: most are told to be no table by little.
 func openTable(m detect.Meta, s *detect.Sink) detect.Reader {
-	t := &table{sink: s, context: contextOfPath(m.Path, "")}
+	var t *table
 	if m.Hit == nil {
-		if t.layout = headerlessHead(m, t.context); t.layout == nil {
+		lines := firstRows(m.Head)
+		if lines == nil {
+			return nil
+		}
+		t = &table{sink: s, context: contextOfPath(m.Path, "")}
+		if t.layout = headerlessLines(lines, t.context); t.layout == nil {
 			return nil
 		}
 	} else {
 		if !firstInLine(m.Hit) {
 			return nil
 		}
+		t = &table{sink: s, context: contextOfPath(m.Path, "")}
 		line, off := lineAt(m.Hit)
 		if !plausible(line) || t.header(line) == nil {
 			return nil
