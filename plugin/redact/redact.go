@@ -113,13 +113,17 @@ func (r Redactor) except(kept, s string) string {
 	if r.Keyed == nil || !suspect(s) {
 		return s
 	}
-	lower := strings.ToLower(s)
-	for _, c := range classes {
-		if c.name != kept && c.hinted(lower) {
-			s = r.replace(c, s)
+	for {
+		before, lower := s, strings.ToLower(s)
+		for _, c := range classes {
+			if c.name != kept && c.hinted(lower) {
+				s = r.replace(c, s)
+			}
+		}
+		if s == before { // a mark can uncover what the value in its place kept from being seen
+			return s
 		}
 	}
-	return s
 }
 
 // fewest is the number of digits of the shortest identifier: a date's is six, a

@@ -105,7 +105,7 @@ func (c *Scan) Space() []byte {
 // Filled says that n bytes were put at Space's beginning.
 func (c *Scan) Filled(n int) {
 	if c.wide != nil {
-		c.wide.n += n
+		c.wide.n, c.wide.size = c.wide.n+n, c.wide.size+int64(n)
 		c.decode()
 		return
 	}
@@ -140,6 +140,7 @@ func (c *Scan) Hole(n int64) {
 	c.pieces.close()
 	end := c.base + int64(c.fill)
 	if c.wide != nil {
+		c.wide.size += n
 		n /= 2
 	}
 	c.restart(end + n)
@@ -153,7 +154,11 @@ func (c *Scan) Close() Result {
 	for _, i := range c.opened {
 		c.guard(i, c.files[i].reader.Close)
 	}
-	return c.result()
+	r := c.result()
+	if c.wide != nil {
+		c.wide.within(r.Findings)
+	}
+	return r
 }
 
 // result collects what the detectors found, and forgets their readers.

@@ -435,3 +435,25 @@ func TestScan_busy_files(t *testing.T) {
 		})
 	}
 }
+
+// TestScan_utf16_offset: the place of what stands behind text that is not ASCII is an
+// estimate, and within the file.
+func TestScan_utf16_offset(t *testing.T) {
+	c := scanOf(t, near([]string{"needle"}, func(detect.Hit) {}))
+	for _, size := range []int{7, 4096} {
+		content := []byte{0xFE, 0xFF}
+		for _, r := range utf16.Encode([]rune(strings.Repeat("\ud504", 3000) + "needle")) {
+			content = binary.BigEndian.AppendUint16(content, r)
+		}
+		c.Open("/a", int64(len(content)))
+		for rest := content; len(rest) > 0; {
+			n := min(size, len(rest))
+			c.Write(rest[:n])
+			rest = rest[n:]
+		}
+		got := c.Close().Findings
+		if len(got) != 1 || got[0].Where.Offset < 0 || got[0].Where.Offset > int64(len(content)) {
+			t.Errorf("pieces of %d: %+v of %d bytes", size, got, len(content))
+		}
+	}
+}

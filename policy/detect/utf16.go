@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/phigate/phigate/policy"
 )
 
 // orderOf tells whether a file is UTF-16, from its first bytes: by its byte
@@ -44,12 +46,14 @@ func alternate(head []byte, text int) bool {
 type wide struct {
 	order binary.ByteOrder
 	raw   []byte
-	n     int // bytes in raw
+	n     int   // bytes in raw
+	size  int64 // of the file so far
 }
 
 func newWide(order binary.ByteOrder, first []byte) *wide {
 	w := &wide{order: order, raw: make([]byte, max(len(first), keptBytes))}
 	w.n = copy(w.raw, first)
+	w.size = int64(w.n)
 	return w
 }
 
@@ -87,6 +91,14 @@ func (w *wide) utf8(dst, raw []byte) (n, used int) {
 		used += size
 	}
 	return n, used
+}
+
+// within bounds the offsets of what was found by the file's end: of text that is
+// not ASCII they are estimates.
+func (w *wide) within(findings []policy.Finding) {
+	for i := range findings {
+		findings[i].Where.Offset = min(findings[i].Where.Offset, w.size)
+	}
 }
 
 // offset is a place in the file, of one in what detectors read: exact where the
