@@ -2,6 +2,7 @@ package phi_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -100,13 +101,31 @@ func TestTable_nested_database(t *testing.T) {
 	}
 }
 
+// TestTable_long_values: people whose values are long take no more room than many.
+func TestTable_long_values(t *testing.T) {
+	const many = 60_000
+	names := filled("people", "person_id,last_name,birth_date,email,phone,street,account_number,license_number",
+		"%d,Vandersloot,1961-04-30,"+strings.Repeat("a", 60)+"@"+strings.Repeat("b", 50)+".org,212-736-5000,12 Elm Street,A12345678901234,B12345678901234", many)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	_, together := detecttest.Database(phi.Table(), "/a.db", names)
+	runtime.ReadMemStats(&after)
+	if len(together.Skipped) != 1 {
+		t.Errorf("%d skipped, want one that says that there was no room", len(together.Skipped))
+	}
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 64<<20 {
+		t.Errorf("%d MiB more in use", grown>>20)
+	}
+}
+
 // TestTable_crowded: of more people than are kept it is said.
 func TestTable_crowded(t *testing.T) {
-	const many = 17_000
+	const many = 70_000
 	names := filled("people", "person_id,last_name,birth_date", "%d,Vandersloot,1961-04-30", many)
 	_, together := detecttest.Database(phi.Table(), "/a.db", names, filled("encounters", "encounter_id,person_id,icd10", "9%d,%d,E11.9", many))
 	f := together.Of("phi-table")
-	if f == nil || f.Count != 1<<14 || len(together.Skipped) != 1 {
+	if f == nil || f.Count != 1<<16 || len(together.Skipped) != 1 {
 		t.Errorf("found %t, %d skipped, want what is kept and one that says it", f != nil, len(together.Skipped))
 	}
 }

@@ -1,6 +1,9 @@
 package phi
 
-import "github.com/phigate/phigate/policy/detect"
+import (
+	"github.com/phigate/phigate/policy/detect"
+	"github.com/phigate/phigate/policy/detect/identifier"
+)
 
 // join puts together what the tables of one database say of one person: the name
 // in one, the date of birth in another, the diagnosis in a third, under the key
@@ -9,21 +12,28 @@ type join struct {
 	people  map[string]*shared
 	order   []*shared
 	also    bool // rows are reported by themselves as well, and people only whom several tables speak of
-	crowded bool // there were more people than are kept
+	crowded bool // there were more people than are kept, or they had more to say
+	bytes   int  // of all keys and values
 }
 
-// shared is one person.
+// shared is one person, in little: there may be many.
 type shared struct {
-	person person
-	weight int
-	off    int64
-	table  *rows // that said something of the person first; nil: there are none
-	tables bool  // others did, too
+	values                         []byte // kind, length and bytes of each
+	has                            uint32 // the kinds that are there
+	sample, issued, coded, patient bool   // as in person
+	tables                         bool   // several tables spoke of the person
+	born                           identifier.Date
+	weight                         int
+	off                            int64
+	table                          *rows // that did first; nil: there are none
 }
 
-// maxShared bounds the people that wait for more of their rows; the rows of those
-// beyond stand for themselves.
-const maxShared = 1 << 14
+// The people that wait for more of their rows, of some 250 bytes each, and the
+// bytes of their keys and values, are bounded; rows beyond stand for themselves.
+const (
+	maxShared      = 1 << 16
+	maxSharedBytes = 12 << 20
+)
 
 // add takes a row with the key of a person that is no patient's record yet by
 // itself. False: there is no key, or no room; the row stands for itself.
@@ -37,7 +47,7 @@ func (j *join) add(p *person, weight int, off int64, t *rows) bool {
 	}
 	s := j.people[string(key)]
 	if s == nil {
-		if len(j.order) == maxShared {
+		if len(j.order) == maxShared || j.bytes+len(key) > maxSharedBytes {
 			j.crowded = true
 			return false
 		}
@@ -45,11 +55,13 @@ func (j *join) add(p *person, weight int, off int64, t *rows) bool {
 			j.people = map[string]*shared{}
 		}
 		s = &shared{off: off, table: t}
-		s.person.copies = true
 		j.people[string(key)] = s
 		j.order = append(j.order, s)
+		j.bytes += len(key)
 	}
-	s.person.take(p)
+	before := len(s.values)
+	j.crowded = !s.take(p, maxSharedBytes-j.bytes) || j.crowded
+	j.bytes += len(s.values) - before
 	s.weight = max(s.weight, weight)
 	s.tables = s.tables || s.table != t
 	return true
@@ -58,7 +70,8 @@ func (j *join) add(p *person, weight int, off int64, t *rows) bool {
 // close reports the people, each as one record.
 func (j *join) close(s *detect.Sink) {
 	for _, o := range j.order {
-		switch r := o.person.row(o.off, o.weight); {
+		p := o.whole()
+		switch r := p.row(o.off, o.weight); {
 		case !j.also:
 			s.Record(r)
 		case o.tables && r.Level() == detect.PHI:
@@ -67,7 +80,7 @@ func (j *join) close(s *detect.Sink) {
 		}
 	}
 	if j.crowded {
-		s.Skip("more than 16,384 people: what is said of the others in several places was not put together")
+		s.Skip("more than 65,536 people: what is said of the others in several places was not put together")
 	}
 	*j = join{also: j.also}
 }
@@ -81,16 +94,35 @@ func (j *join) judge(s *detect.Sink, p *person, r detect.Record, t *rows) {
 	}
 }
 
-// take adds what another record says of the same person.
-func (p *person) take(o *person) {
-	for k, v := range o.values {
-		if v == nil || p.values[k] != nil {
+// take adds what a record says of the person, where there is room for it: the first
+// value of each kind counts.
+func (s *shared) take(p *person, room int) (all bool) {
+	all = true
+	for k, v := range p.values {
+		if v == nil || s.has>>k&1 != 0 {
 			continue
 		}
-		p.put(kind(k), v)
+		v = v[:min(len(v), maxKept)]
+		if room -= 2 + len(v); room < 0 {
+			all = false
+			break
+		}
+		s.has |= 1 << k
+		s.values = append(append(s.values, byte(k), byte(len(v))), v...)
 		if kind(k) == dob {
-			p.born = o.born
+			s.born = p.born
 		}
 	}
-	p.sample, p.issued, p.coded, p.patient = p.sample || o.sample, p.issued || o.issued, p.coded || o.coded, p.patient || o.patient
+	s.sample, s.issued, s.coded, s.patient = s.sample || p.sample, s.issued || p.issued, s.coded || p.coded, s.patient || p.patient
+	return all
+}
+
+// whole is what all records said.
+func (s *shared) whole() *person {
+	p := &person{sample: s.sample, issued: s.issued, coded: s.coded, patient: s.patient, born: s.born}
+	for rest := s.values; len(rest) > 0; {
+		k, n := rest[0], 2+int(rest[1])
+		p.values[k], rest = rest[2:n:n], rest[n:]
+	}
+	return p
 }

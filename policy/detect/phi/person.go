@@ -298,3 +298,17 @@ func (p *person) row(off int64, weight int) detect.Record {
 	}
 	return r
 }
+
+// take adds what another record says of the same person.
+func (p *person) take(o *person) {
+	for k, v := range o.values {
+		if v == nil || p.values[k] != nil {
+			continue
+		}
+		p.put(kind(k), v)
+		if kind(k) == dob {
+			p.born = o.born
+		}
+	}
+	p.sample, p.issued, p.coded, p.patient = p.sample || o.sample, p.issued || o.issued, p.coded || o.coded, p.patient || o.patient
+}
