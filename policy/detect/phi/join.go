@@ -80,7 +80,7 @@ func (j *join) close(s *detect.Sink) {
 		}
 	}
 	if j.crowded {
-		s.Skip("more than 65,536 people: what is said of the others in several places was not put together")
+		s.Skip("more people, or more about them, than is kept: what is said of the others in several places was not put together")
 	}
 	*j = join{also: j.also}
 }
