@@ -113,7 +113,7 @@ func (r Redactor) except(kept, s string) string {
 	if r.Keyed == nil || !suspect(s) {
 		return s
 	}
-	for {
+	for range passes {
 		before, lower := s, strings.ToLower(s)
 		for _, c := range classes {
 			if c.name != kept && c.hinted(lower) {
@@ -121,10 +121,15 @@ func (r Redactor) except(kept, s string) string {
 			}
 		}
 		if s == before { // a mark can uncover what the value in its place kept from being seen
-			return s
+			break
 		}
 	}
+	return s
 }
+
+// passes bounds how often the classes are asked of a text: a mark is none's value, so
+// that a text has as many at most as values side by side that hide each other.
+const passes = 8
 
 // fewest is the number of digits of the shortest identifier: a date's is six, a
 // record number's four.
