@@ -97,6 +97,22 @@ type Window struct {
 	Data []byte
 }
 
+// Beginning says whether reading began with the file and went on without a gap:
+// else nobody knows in what it is. The zero value has read nothing.
+type Beginning struct {
+	begun, known bool
+	next         int64
+}
+
+// Note takes the next window.
+func (b *Beginning) Note(w Window) {
+	b.known = w.Off == b.next && (b.known || !b.begun)
+	b.begun, b.next = true, w.Off+int64(len(w.Data))
+}
+
+// Known is the answer, up to the last window.
+func (b *Beginning) Known() bool { return b.known }
+
 // TableMeta is what is known of a table with rows: of a database, a sheet.
 type TableMeta struct {
 	Path    string   // "/srv/a.db!patients"

@@ -3,27 +3,15 @@ package format
 import (
 	"strconv"
 
-	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/jsontok"
-	"github.com/phigate/phigate/policy/hipaa"
 )
 
 // DICOMJSON finds patients in the JSON form of DICOM (PS3.18, annex F), in which
 // archives answer DICOMweb: metadata of studies, without pictures.
 func DICOMJSON() detect.Detector {
 	return detect.Detector{
-		Info: policy.Info{
-			ID:       "phi-dicom-json",
-			Title:    "DICOM metadata in JSON with a patient",
-			Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
-			Severity: policy.Critical,
-			Default:  policy.Block,
-			Rationale: "A covered entity may not use or disclose protected health information except as permitted (164.502(a)), " +
-				"and must allow access to it only to those who have been granted access rights (164.312(a)(1)). " +
-				"The metadata of a study name the patient as the pictures do.",
-			Fix: "Remove the files from the image and from the layers below it, or de-identify them by PS3.15, annex E.",
-		},
+		Info: dicomMetadata("phi-dicom-json", "DICOM metadata in JSON with a patient"),
 		// The elements of the patient's name, number and date of birth, as keys.
 		Anchors: []string{`"00100010"`, `"00100020"`, `"00100030"`},
 		Open:    openDICOMJSON,
@@ -43,14 +31,11 @@ type dicomJSON struct {
 	objects *jsontok.Tokenizer
 	depth   int // of the object that is open; -1: none
 	who     dicomPerson
-	begin   bool // reading began with the file
-	known   bool
-	next    int64
+	begin   detect.Beginning
 }
 
 func (d *dicomJSON) Window(w detect.Window) {
-	d.known = w.Off == d.next && (d.known || !d.begin)
-	d.begin, d.next = true, w.Off+int64(len(w.Data))
+	d.begin.Note(w)
 	d.objects.Window(w.Off, w.Data)
 }
 
@@ -61,7 +46,7 @@ func (d *dicomJSON) Close() {
 }
 
 // Idle sleeps between documents.
-func (d *dicomJSON) Idle() bool { return d.known && d.objects.Quiet() }
+func (d *dicomJSON) Idle() bool { return d.begin.Known() && d.objects.Quiet() }
 
 // token takes the values under an element: of a name, the ways of writing it
 // stand one level deeper. Elements of sequences within are of the same patient.

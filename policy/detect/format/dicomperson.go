@@ -6,9 +6,26 @@ import (
 	"errors"
 	"io"
 
+	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/identifier"
+	"github.com/phigate/phigate/policy/hipaa"
 )
+
+// dicomMetadata is the rule about a form of DICOM without pictures.
+func dicomMetadata(id, title string) policy.Info {
+	return policy.Info{
+		ID:       id,
+		Title:    title,
+		Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
+		Severity: policy.Critical,
+		Default:  policy.Block,
+		Rationale: "A covered entity may not use or disclose protected health information except as permitted (164.502(a)), " +
+			"and must allow access to it only to those who have been granted access rights (164.312(a)(1)). " +
+			"The metadata of a study name the patient as the pictures do.",
+		Fix: "Remove the files from the image and from the layers below it, or de-identify them by PS3.15, annex E.",
+	}
+}
 
 // dicomPerson is what the patient module says. The first value of each counts.
 type dicomPerson struct {

@@ -3,27 +3,15 @@ package format
 import (
 	"bytes"
 
-	"github.com/phigate/phigate/policy"
 	"github.com/phigate/phigate/policy/detect"
 	"github.com/phigate/phigate/policy/detect/xmltok"
-	"github.com/phigate/phigate/policy/hipaa"
 )
 
 // DICOMXML finds patients in the XML forms of DICOM: the Native DICOM Model
 // (PS3.19, A.1), in which archives answer DICOMweb, and that of DCMTK's dcm2xml.
 func DICOMXML() detect.Detector {
 	return detect.Detector{
-		Info: policy.Info{
-			ID:       "phi-dicom-xml",
-			Title:    "DICOM metadata in XML with a patient",
-			Cites:    []hipaa.Citation{hipaa.AccessControl, hipaa.UsesDisclosures},
-			Severity: policy.Critical,
-			Default:  policy.Block,
-			Rationale: "A covered entity may not use or disclose protected health information except as permitted (164.502(a)), " +
-				"and must allow access to it only to those who have been granted access rights (164.312(a)(1)). " +
-				"The metadata of a study name the patient as the pictures do.",
-			Fix: "Remove the files from the image and from the layers below it, or de-identify them by PS3.15, annex E.",
-		},
+		Info: dicomMetadata("phi-dicom-xml", "DICOM metadata in XML with a patient"),
 		// The elements of the patient's name, number and date of birth, as either
 		// form writes their tags.
 		Anchors: []string{`tag="00100010"`, `tag="00100020"`, `tag="00100030"`, `tag="0010,0010"`, `tag="0010,0020"`, `tag="0010,0030"`},
@@ -44,15 +32,12 @@ type dicomXML struct {
 	tag         uint32 // of the attribute that is open
 	last, first []byte // the parts of a name
 	who         dicomPerson
-	begin       bool // reading began with the file
-	known       bool
-	next        int64
+	begin       detect.Beginning
 	cut         bool
 }
 
 func (d *dicomXML) Window(w detect.Window) {
-	d.known = w.Off == d.next && (d.known || !d.begin)
-	d.begin, d.next = true, w.Off+int64(len(w.Data))
+	d.begin.Note(w)
 	d.elements.Window(w.Off, w.Data)
 }
 
@@ -66,7 +51,7 @@ func (d *dicomXML) Close() {
 }
 
 // Idle sleeps between documents.
-func (d *dicomXML) Idle() bool { return d.known && d.elements.Quiet() }
+func (d *dicomXML) Idle() bool { return d.begin.Known() && d.elements.Quiet() }
 
 // element takes a token. Elements of sequences within are of the same patient.
 func (d *dicomXML) element(t *xmltok.Token) {

@@ -68,12 +68,12 @@ func keyEnds(text []byte) bool {
 type jsonReader struct {
 	tree   *tree
 	tokens *jsontok.Tokenizer
-	begin  beginning
+	begin  detect.Beginning
 	within bool // a string that holds JSON itself
 }
 
 func (r *jsonReader) Window(w detect.Window) {
-	r.begin.note(w)
+	r.begin.Note(w)
 	r.tokens.Window(w.Off, w.Data)
 }
 
@@ -84,19 +84,7 @@ func (r *jsonReader) Close() {
 }
 
 // Idle sleeps between documents.
-func (r *jsonReader) Idle() bool { return r.begin.known && r.tokens.Quiet() }
-
-// beginning says whether reading began with the file and went on without a gap:
-// else nobody knows in what it is.
-type beginning struct {
-	begun, known bool
-	next         int64
-}
-
-func (b *beginning) note(w detect.Window) {
-	b.known = w.Off == b.next && (b.known || !b.begun)
-	b.begun, b.next = true, w.Off+int64(len(w.Data))
-}
+func (r *jsonReader) Idle() bool { return r.begin.Known() && r.tokens.Quiet() }
 
 func (r *jsonReader) token(t *jsontok.Token) {
 	switch t.Kind {

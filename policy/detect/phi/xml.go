@@ -73,13 +73,13 @@ func tagAround(text []byte) int {
 type xmlReader struct {
 	tree   *tree
 	tokens *xmltok.Tokenizer
-	begin  beginning
+	begin  detect.Beginning
 	hidden bool // an entity stands where an identifier would
 	cut    bool // an identifier is longer than is kept
 }
 
 func (r *xmlReader) Window(w detect.Window) {
-	r.begin.note(w)
+	r.begin.Note(w)
 	r.tokens.Window(w.Off, w.Data)
 }
 
@@ -97,7 +97,7 @@ func (r *xmlReader) Close() {
 }
 
 // Idle sleeps between documents.
-func (r *xmlReader) Idle() bool { return r.begin.known && r.tokens.Quiet() }
+func (r *xmlReader) Idle() bool { return r.begin.Known() && r.tokens.Quiet() }
 
 func (r *xmlReader) token(t *xmltok.Token) {
 	switch t.Kind {
