@@ -16,6 +16,9 @@ type join struct {
 	bytes   int  // of all keys and values
 }
 
+// Each kind has a bit in shared.has.
+const _ = uint32(1) << (kinds - 1)
+
 // shared is one person, in little: there may be many.
 type shared struct {
 	values                         []byte // kind, length and bytes of each
